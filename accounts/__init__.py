@@ -1,0 +1,1 @@
+"""Who: people of a tenant, their roles and their API keys."""

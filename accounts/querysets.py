@@ -1,0 +1,29 @@
+"""Reads of accounts, and the one way a user row is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.base_user import BaseUserManager
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class UserManager(BaseUserManager["User"]):
+    """E-mail addresses are compared without regard to case."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username)
+
+    def create_user(
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> User:
+        """Without a password the account cannot sign in until it is reset."""
+        user = self.model(email=email.strip().lower(), **fields)
+        if password:
+            user.set_password(password)
+        else:
+            user.set_unusable_password()
+        user.save(using=self._db)
+        return user

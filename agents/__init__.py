@@ -1,0 +1,1 @@
+"""Persona: which provider is asked, with which key, in whose words."""

@@ -1,0 +1,158 @@
+"""Providers with their encrypted keys; agents with their immutable revisions."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from agents.querysets import AgentQuerySet, CredentialQuerySet, ProviderQuerySet
+
+LOCAL = "local"
+OPENAI_COMPATIBLE = "openai_compatible"
+
+# The part before the first "/" of a model id such as "openai/gpt-4o".
+PROVIDER_NAME = RegexValidator(
+    r"\A[a-z0-9][a-z0-9_.-]{0,49}\Z",
+    "Use 1 to 50 lower-case letters, digits, dots, hyphens and underscores.",
+)
+AGENT_SLUG = RegexValidator(
+    r"\A(?=.*[a-z])[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?\Z",
+    "Use up to 50 lower-case letters, digits and hyphens, with at least one letter.",
+)
+MODEL_ID = RegexValidator(
+    r"\A[a-z0-9][a-z0-9_.-]{0,49}/[^\s\x00-\x1f]{1,150}\Z",
+    "Write <provider name>/<model>, for example openai/gpt-4o.",
+)
+
+
+class Provider(models.Model):
+    name = models.CharField(max_length=50, unique=True, validators=[PROVIDER_NAME])
+    kind = models.CharField(
+        max_length=50,
+        help_text=(
+            "A provider LiteLLM knows (openai, anthropic, xai, …), openai_compatible "
+            "for any server that speaks OpenAI's API, or local."
+        ),
+    )
+    base_url = models.URLField(
+        "base URL",
+        max_length=500,
+        blank=True,
+        help_text="Needed for openai_compatible, for example https://host/v1.",
+    )
+    model_names = models.JSONField(
+        "models",
+        default=list,
+        blank=True,
+        help_text='Names of models offered here, for example ["gpt-4o"].',
+    )
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[ProviderQuerySet] = ProviderQuerySet.as_manager()  # type: ignore[assignment]  # a manager with the queryset's verbs
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def needs_key(self) -> bool:
+        return self.kind not in {LOCAL, OPENAI_COMPATIBLE}
+
+
+class Credential(models.Model):
+    """One version of a provider's key. The plain key is never shown again."""
+
+    provider = models.ForeignKey(
+        Provider, on_delete=models.CASCADE, related_name="credentials"
+    )
+    version = models.PositiveIntegerField()
+    ciphertext = models.TextField(editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[CredentialQuerySet] = CredentialQuerySet.as_manager()  # type: ignore[assignment]  # as above
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "version"], name="credential_version_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} key {self.version}"
+
+
+class Agent(models.Model):
+    """What people choose. How it answers is in its newest revision."""
+
+    slug = models.CharField(max_length=50, unique=True, validators=[AGENT_SLUG])
+    name = models.CharField(max_length=100)
+    description = models.TextField(blank=True, max_length=1000)
+    is_default = models.BooleanField(
+        "default", default=False, help_text="Answers when nobody chose an agent."
+    )
+    published = models.BooleanField(
+        default=True, help_text="Members see published agents only."
+    )
+    revision = models.ForeignKey(
+        "AgentRevision",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[AgentQuerySet] = AgentQuerySet.as_manager()  # type: ignore[assignment]  # as above
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_default"],
+                condition=Q(is_default=True),
+                name="agent_one_default",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgentRevision(models.Model):
+    """How an agent answered from one save to the next; never changed.
+
+    `model` is `<provider name>/<model>`. `parameters` are what LiteLLM takes
+    (temperature, top_p, max_tokens, …).
+    """
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    system_prompt = models.TextField(blank=True)
+    model = models.CharField(max_length=201, validators=[MODEL_ID])
+    parameters = models.JSONField(default=dict, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "number"], name="agent_revision_number_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} r{self.number}"

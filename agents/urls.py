@@ -1,0 +1,3 @@
+"""The API's agents, providers and models."""
+
+urlpatterns: list[object] = []

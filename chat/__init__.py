@@ -1,0 +1,1 @@
+"""Conversations and turns: what people say, what agents answer, how it streams."""

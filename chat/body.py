@@ -1,0 +1,112 @@
+"""The body of POST /api/v1/chat: the AI SDK's form or the plain one → `Send`.
+
+Clients add keys of their own; what is not named here is ignored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from chat.errors import InvalidMessageError
+from chat.turns.plan import Send
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """`stream` False asks for one JSON answer at the end."""
+
+    send: Send
+    stream: bool
+
+
+def read_body(body: Any) -> Posted:
+    """Raises InvalidMessageError naming the field that is wrong."""
+    if not isinstance(body, dict):
+        raise InvalidMessageError("The body must be a JSON object.")
+    stream = body.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise InvalidMessageError("stream must be true or false.")
+    is_plain = "message" in body and "messages" not in body
+    send = _plain(body) if is_plain else _from_ai_sdk(body)
+    return Posted(send=send, stream=stream is not False)
+
+
+def _plain(body: dict[str, Any]) -> Send:
+    message = body["message"]
+    if not isinstance(message, str):
+        raise InvalidMessageError("message must be a text.")
+    return Send(
+        text=message,
+        conversation_id=_text(body, "conversationId"),
+        parent_id=_text(body, "parentId"),
+        agent=_reference(body),
+        model=_text(body, "model"),
+    )
+
+
+def _from_ai_sdk(body: dict[str, Any]) -> Send:
+    """Of `messages` only the last one counts, and only if a user wrote it; the rest
+    is the server's own record and is not trusted."""
+    trigger = _trigger(body)
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        raise InvalidMessageError("Send message or messages.")
+    target = _text(body, "messageId")
+    last = messages[-1] if messages else None
+    common: dict[str, Any] = {
+        "conversation_id": _text(body, "id"),
+        "target_id": target,
+        "parent_id": _text(body, "parentId"),
+        "agent": _reference(body),
+        "model": _text(body, "model"),
+    }
+    if trigger == "regenerate":
+        return Send(trigger="regenerate", **common)
+    if not isinstance(last, dict) or last.get("role") != "user":
+        raise InvalidMessageError("The last of messages must be the user's.")
+    # An edit names the old message and sends it again under its old id; the edited
+    # text becomes a message of its own.
+    own_id = None if target else _text(last, "id")
+    return Send(text=_message_text(last), message_id=own_id, **common)
+
+
+def _trigger(body: dict[str, Any]) -> Literal["submit", "regenerate"]:
+    trigger = body.get("trigger")
+    if trigger in {None, "submit-message"}:
+        return "submit"
+    if trigger == "regenerate-message":
+        return "regenerate"
+    raise InvalidMessageError("trigger must be submit-message or regenerate-message.")
+
+
+def _message_text(message: dict[str, Any]) -> str:
+    parts = message.get("parts")
+    if not isinstance(parts, list):
+        raise InvalidMessageError("A message needs a list of parts.")
+    texts: list[str] = []
+    for part in parts:
+        if not isinstance(part, dict):
+            raise InvalidMessageError("Each part of a message must be an object.")
+        if part.get("type") != "text":
+            raise InvalidMessageError("Only text parts can be sent.")
+        text = part.get("text")
+        if not isinstance(text, str):
+            raise InvalidMessageError("The text of a part must be a text.")
+        texts.append(text)
+    return "\n".join(texts)
+
+
+def _text(body: dict[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if value is None or isinstance(value, str):
+        return value or None
+    raise InvalidMessageError(f"{name} must be a text.")
+
+
+def _reference(body: dict[str, Any]) -> str | None:
+    """`agentId`: an id, which JSON may carry as a number, or a slug."""
+    value = body.get("agentId")
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return str(value)
+    return _text(body, "agentId")

@@ -1,0 +1,43 @@
+"""The socket of a signed-in page: hears announcements, says nothing but ping."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from chat.announcements import group_of
+
+
+class NewsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # untyped package
+    """`tenants.asgi` has checked host, origin and person before."""
+
+    async def connect(self) -> None:
+        self.group = group_of(self.scope["tenant"].schema_name, self.scope["user"].pk)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
+
+    async def disconnect(self, code: int) -> None:
+        await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        try:
+            return json.loads(text_data)
+        except (ValueError, RecursionError):
+            return None
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """`{"type": "ping"}` is answered with where and who this socket is."""
+        if isinstance(content, dict) and content.get("type") == "ping":
+            await self.send_json(
+                {
+                    "type": "pong",
+                    "tenant": self.scope["tenant"].slug,
+                    "email": self.scope["user"].email,
+                }
+            )
+
+    async def announce(self, event: dict[str, Any]) -> None:
+        await self.send_json(event["content"])

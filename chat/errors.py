@@ -1,0 +1,51 @@
+"""Refusals of chat, before the first byte of a stream. docs/errors.md lists them."""
+
+from __future__ import annotations
+
+from accounts.errors import APIError
+
+
+class TurnRunningError(APIError):
+    code = "turn_running"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("An answer is still being written here. Stop it or wait.")
+
+
+class InvalidMessageError(APIError):
+    code = "invalid"
+    status = 400
+
+
+class TooLargeError(APIError):
+    code = "too_large"
+    status = 413
+
+
+class UnsupportedMediaTypeError(APIError):
+    code = "unsupported_media_type"
+    status = 415
+
+
+class NoAgentError(APIError):
+    code = "no_agent"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("No agent is published here yet. Ask an admin for one.")
+
+
+class NotFoundError(APIError):
+    """Also for what belongs to somebody else: a stranger learns nothing."""
+
+    code = "not_found"
+    status = 404
+
+
+class BusyError(APIError):
+    code = "busy"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("Too many answers are being written right now.", retry_after=5)

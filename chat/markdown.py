@@ -1,0 +1,300 @@
+"""One Markdown text into sanitised HTML; `rendering` is the door to it.
+
+pyromark parses, `Writer` writes the few elements we allow, nh3 cleans them once more.
+Raw HTML is shown as text, and an image as a link: a picture's address chosen by the
+model could carry the conversation to a stranger's server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from html import escape
+
+import nh3
+import pyromark
+from pygments import highlight
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+from pyromark.event import BrokenLink, Event
+
+Definitions = Mapping[str, tuple[str, str]]  # normalised label -> (address, title)
+Block = tuple[
+    int, int, list[Event]
+]  # start and end as UTF-8 offsets, and what is in it
+
+OPTIONS = (
+    pyromark.Options.ENABLE_TABLES
+    | pyromark.Options.ENABLE_STRIKETHROUGH
+    | pyromark.Options.ENABLE_TASKLISTS
+)
+# Pygments needs up to 2.5 ms for 1,000 characters of code, on the event loop.
+HIGHLIGHT_MAX = 20_000
+
+_ALLOWED = {
+    "a": {"href", "title"},
+    "code": {"class"},
+    "div": {"class", "tabindex", "role", "aria-label"},
+    "li": {"class"},
+    "ol": {"start"},
+    "p": {"class"},
+    "pre": {"class", "tabindex"},
+    "span": {"class"},
+    "td": {"class"},
+    "th": {"class", "scope"},
+}
+CLEANER = nh3.Cleaner(
+    tags={
+        *_ALLOWED,
+        *("blockquote", "br", "del", "em", "h3", "h4", "h5", "h6", "hr", "strong"),
+        *("table", "tbody", "thead", "tr", "ul"),
+    },
+    attributes=_ALLOWED,
+    link_rel="nofollow noopener noreferrer",
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+    url_schemes={"http", "https", "mailto"},
+    url_relative="deny",
+)
+_SAFE_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
+_BARE_ADDRESS = re.compile(r"https?://[^\s<>\"`]*[^\s<>\"`'.,:;!?*_)\]}]")
+_LINE_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
+
+_PLAIN = {
+    "Paragraph": ("<p>", "</p>"),
+    "Emphasis": ("<em>", "</em>"),
+    "Strong": ("<strong>", "</strong>"),
+    "Strikethrough": ("<del>", "</del>"),
+    "Item": ("<li>", "</li>"),
+    "TableHead": ("<thead><tr>", "</tr></thead><tbody>"),
+    "TableRow": ("<tr>", "</tr>"),
+    "HtmlBlock": ('<p class="raw-html">', "</p>"),
+}
+# The page owns h1 (the conversation) and h2 (the message).
+_HEADINGS = {"H1": "h3", "H2": "h4", "H3": "h5"}
+
+
+def normalise(text: str) -> str:
+    """One kind of line end, no NUL, no lone surrogates (pyromark takes UTF-8 only)."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def label_key(text: str) -> str:
+    """A link label in the form in which labels are compared."""
+    return " ".join(text.split()).casefold()
+
+
+def parse_blocks(
+    text: str, known: Definitions, unresolved: list[tuple[int, str]] | None = None
+) -> Iterator[Block]:
+    """The top-level blocks of a text.
+
+    Labels that neither the text nor `known` defines go to `unresolved`, with the
+    offset of their use.
+    """
+
+    def resolve(link: BrokenLink) -> tuple[str, str] | None:
+        label = label_key(link["reference"])
+        if unresolved is not None and label not in known:
+            unresolved.append((link["span"]["start"], label))
+        return known.get(label)
+
+    depth = start = end = 0
+    events: list[Event] = []
+    for event, place in pyromark.events_with_range(
+        text, options=OPTIONS, merge_text=True, broken_link_callback=resolve
+    ):
+        if depth == 0:
+            start, end, events = place["start"], place["end"], []
+        events.append(event)
+        if isinstance(event, dict):
+            depth += "Start" in event
+            depth -= "End" in event
+        if depth == 0:
+            yield start, end, events
+
+
+class Writer:
+    """Writes the events of one top-level block as HTML.
+
+    `earlier` holds definitions from before this block: they win over later ones.
+    `growing` leaves the code that the block ends with without colours.
+    """
+
+    def __init__(
+        self, events: list[Event], earlier: Definitions, *, growing: bool = False
+    ) -> None:
+        self._events = events
+        self._earlier = earlier
+        self._plain_from = _trailing_code(events) if growing else len(events)
+        self._out: list[str] = []
+        self._closers: list[str] = []
+        self._columns: tuple[str, ...] = ()
+        self._column = 0
+        self._cell = "td"
+        self._code: list[str] | None = None
+        self._language = ""
+
+    def html(self) -> str:
+        """The sanitised HTML; to be called once."""
+        for number, event in enumerate(self._events):
+            if self._code is not None and event == {"End": "CodeBlock"}:
+                self._end_code(plain=number >= self._plain_from)
+            else:
+                self._write(event)
+        return CLEANER.clean("".join(self._out))
+
+    def _write(self, event: Event) -> None:
+        match event:
+            case {"Text": str(text)}:
+                if self._code is not None:
+                    self._code.append(text)
+                elif "</a>" in self._closers:
+                    self._out.append(escape(text))
+                else:
+                    self._out.append(_linked(text))
+            case {"Start": tag}:
+                self._start(tag)
+            case {"End": _}:
+                self._out.append(self._closers.pop())
+            case {"Code": str(text)}:
+                self._out.append(f"<code>{escape(text)}</code>")
+            case {"Html": str(text)} | {"InlineHtml": str(text)}:
+                is_break = _LINE_BREAK_TAG.fullmatch(text)
+                self._out.append("<br>" if is_break else escape(text))
+            case {"TaskListMarker": bool(done)}:
+                self._out.append("☑ " if done else "☐ ")
+            case "SoftBreak":
+                self._out.append("\n")
+            case "HardBreak":
+                self._out.append("<br>\n")
+            case "Rule":
+                self._out.append("<hr>")
+
+    def _start(self, tag: object) -> None:
+        if tag in ("TableHead", "TableRow"):
+            self._column = 0
+            self._cell = "th" if tag == "TableHead" else "td"
+        match tag:
+            case "TableCell":
+                self._start_cell()
+            case str(name):
+                opener, closer = _PLAIN[name]
+                self._open(opener, closer)
+            case {"Heading": {"level": str(level)}}:
+                name = _HEADINGS.get(level, "h6")
+                self._open(f"<{name}>", f"</{name}>")
+            case {"BlockQuote": _}:
+                self._open("<blockquote>", "</blockquote>")
+            case {"List": None}:
+                self._open("<ul>", "</ul>")
+            case {"List": int(first)}:
+                opener = "<ol>" if first == 1 else f'<ol start="{first}">'
+                self._open(opener, "</ol>")
+            case {"Table": tuple(columns)}:
+                self._columns = tuple(str(column) for column in columns)
+                self._open(
+                    '<div class="table" role="group" aria-label="Table" tabindex="0">'
+                    "<table>",
+                    "</tbody></table></div>",
+                )
+            case {"CodeBlock": kind}:
+                self._code = []
+                info = kind.get("Fenced", "") if isinstance(kind, dict) else ""
+                self._language = language_of(info)
+            case {"Link": dict(link)} | {"Image": dict(link)}:
+                self._start_link(link)
+
+    def _open(self, opener: str, closer: str) -> None:
+        self._out.append(opener)
+        self._closers.append(closer)
+
+    def _start_cell(self) -> None:
+        column = self._columns[self._column : self._column + 1]
+        self._column += 1
+        css = column[0].lower() if column and column[0] != "None" else ""
+        scope = ' scope="col"' if self._cell == "th" else ""
+        css = f' class="{css}"' if css else ""
+        self._open(f"<{self._cell}{scope}{css}>", f"</{self._cell}>")
+
+    def _start_link(self, link: Mapping[str, object]) -> None:
+        address, title = str(link["dest_url"]), str(link["title"])
+        if link["link_type"] in ("Reference", "Collapsed", "Shortcut"):
+            known = self._earlier.get(label_key(str(link["id"])))
+            address, title = known or (address, title)
+        if link["link_type"] == "Email":
+            address = f"mailto:{address}"
+        if "</a>" in self._closers or not _SAFE_ADDRESS.match(address):
+            self._open("", "")
+            return
+        title = f' title="{escape(title)}"' if title else ""
+        self._open(f'<a href="{escape(address)}"{title}>', "</a>")
+
+    def _end_code(self, *, plain: bool) -> None:
+        code = "".join(self._code or ())
+        self._code = None
+        html = escape(code) if plain else _coloured(self._language, code)
+        self._out.append(code_block(self._language, html))
+
+
+def _trailing_code(events: list[Event]) -> int:
+    """Index from which only ends of blocks follow."""
+    number = len(events)
+    while (
+        number and isinstance(events[number - 1], dict) and "End" in events[number - 1]
+    ):
+        number -= 1
+    return number
+
+
+def _linked(text: str) -> str:
+    """Escaped text, its bare web addresses made links."""
+    if "://" not in text:
+        return escape(text)
+    out: list[str] = []
+    end = 0
+    for match in _BARE_ADDRESS.finditer(text):
+        address = escape(match[0])
+        out += (escape(text[end : match.start()]), f'<a href="{address}">{address}</a>')
+        end = match.end()
+    return "".join((*out, escape(text[end:])))
+
+
+def language_of(info: str) -> str:
+    """The language that a fence's info string names; may be empty."""
+    words = info.split(maxsplit=1)
+    return words[0].strip("{}.,").lower()[:40] if words else ""
+
+
+def code_block(language: str, html: str, *, head: bool = True) -> str:
+    """A code block around escaped or highlighted code; not yet sanitised.
+
+    Without `head` it goes on where the block above it ended.
+    """
+    name = escape(language or "text")
+    title = f'<div class="code-head"><span>{name}</span></div>' if head else ""
+    css = "code" if head else "code code-more"
+    return (
+        f'<div class="{css}">{title}'
+        f'<pre class="highlight" tabindex="0"><code>{html}</code></pre></div>'
+    )
+
+
+@lru_cache(maxsize=128)
+def _lexer(language: str) -> Lexer | None:
+    try:
+        return get_lexer_by_name(language, stripnl=False) if language else None
+    except ClassNotFound:
+        return None
+
+
+# A finished block inside an open list is asked for again at each flush of the list.
+@lru_cache(maxsize=64)
+def _coloured(language: str, code: str) -> str:
+    lexer = _lexer(language)
+    if lexer is None or len(code) > HIGHLIGHT_MAX:
+        return escape(code)
+    return str(highlight(code, lexer, HtmlFormatter(nowrap=True)))

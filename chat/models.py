@@ -1,0 +1,211 @@
+"""Conversations, the tree of messages in each, and the turns that make replies.
+
+A message's parent and a conversation's active leaf lie in the same conversation: the
+first migration adds composite foreign keys that PostgreSQL enforces.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from agents.models import Agent, AgentRevision
+from chat.ids import ID, new_id
+from chat.querysets import ConversationQuerySet, MessageQuerySet, TurnQuerySet
+from usage.models import UsageRecord
+
+TITLE_LENGTH = 100
+PREVIEW_LENGTH = 200
+
+
+def one_line(text: str, length: int) -> str:
+    """`text` without line breaks, cut at `length` characters."""
+    line = " ".join(text[: length * 4].split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+class Conversation(models.Model):
+    id = models.CharField(
+        primary_key=True, max_length=64, default=new_id, validators=[ID]
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations"
+    )
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    title = models.CharField(max_length=TITLE_LENGTH, blank=True)
+    title_set_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a person chose the title themselves."
+    )
+    message_count = models.PositiveIntegerField(default=0)
+    total_tokens = models.PositiveBigIntegerField(default=0)
+    last_message_at = models.DateTimeField(default=timezone.now)
+    last_message_preview = models.CharField(max_length=PREVIEW_LENGTH, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    active_leaf = models.ForeignKey(
+        "Message",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[ConversationQuerySet] = ConversationQuerySet.as_manager()  # type: ignore[assignment]  # a manager with the queryset's verbs
+
+    class Meta:
+        ordering = ["-last_message_at", "-pk"]
+        indexes = [
+            models.Index(
+                "owner",
+                models.F("last_message_at").desc(),
+                models.F("id").desc(),
+                name="conversation_list",
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(id__regex=r"^[A-Za-z0-9_-]{8,64}$"),
+                name="conversation_id_shape",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.pk
+
+    def rename(self, title: str) -> None:
+        """A title that a person chose; nothing overwrites it."""
+        self.title = title
+        self.title_set_at = timezone.now()
+        self.save(update_fields=["title", "title_set_at", "updated_at"])
+
+    def archive(self) -> None:
+        if self.archived_at is None:
+            self.archived_at = timezone.now()
+            self.save(update_fields=["archived_at", "updated_at"])
+
+    def restore(self) -> None:
+        self.archived_at = None
+        self.save(update_fields=["archived_at", "updated_at"])
+
+
+class Message(models.Model):
+    class Role(models.TextChoices):
+        USER = "user", "User"
+        ASSISTANT = "assistant", "Assistant"
+
+    class Status(models.TextChoices):
+        COMPLETE = "complete", "Complete"
+        PENDING = "pending", "Pending"
+        STREAMING = "streaming", "Streaming"
+        STOPPED = "stopped", "Stopped"
+        FAILED = "failed", "Failed"
+        INTERRUPTED = "interrupted", "Interrupted"
+
+    id = models.CharField(
+        primary_key=True, max_length=64, default=new_id, validators=[ID]
+    )
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages"
+    )
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
+    )
+    role = models.CharField(max_length=10, choices=Role.choices)
+    # AI SDK parts: [{"type": "text", "text": …}, {"type": "reasoning", …}].
+    parts = models.JSONField(default=list)
+    text = models.TextField(blank=True)
+    status = models.CharField(
+        max_length=12, choices=Status.choices, default=Status.COMPLETE
+    )
+    error_code = models.CharField(max_length=50, blank=True)
+    model = models.CharField(max_length=201, blank=True)
+    agent_revision = models.ForeignKey(
+        AgentRevision, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    usage = models.OneToOneField(
+        UsageRecord, on_delete=models.DO_NOTHING, null=True, related_name="+"
+    )
+    finish_reason = models.CharField(max_length=20, blank=True)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    total_tokens = models.PositiveIntegerField(default=0)
+    estimated = models.BooleanField(default=False)
+    cost = models.DecimalField(max_digits=20, decimal_places=10, null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[MessageQuerySet] = MessageQuerySet.as_manager()  # type: ignore[assignment]  # as above
+
+    class Meta:
+        ordering = ["created_at", "pk"]
+        indexes = [
+            models.Index(
+                fields=["conversation", "-created_at", "-id"], name="message_list"
+            )
+        ]
+        constraints = [
+            # What the composite foreign keys of the first migration point at.
+            models.UniqueConstraint(
+                fields=["conversation", "id"], name="message_in_conversation"
+            ),
+            models.CheckConstraint(
+                condition=Q(id__regex=r"^[A-Za-z0-9_-]{8,64}$"),
+                name="message_id_shape",
+            ),
+            models.CheckConstraint(
+                condition=~Q(parent=models.F("id")), name="message_not_its_own_parent"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {one_line(self.text, 60)}"
+
+
+class Turn(models.Model):
+    """One user message and the reply to it, as a state machine.
+
+    pending → streaming → done | stopped | failed | interrupted; every step is a
+    conditional UPDATE, so that ending a turn twice is harmless.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        STREAMING = "streaming", "Streaming"
+        DONE = "done", "Done"
+        STOPPED = "stopped", "Stopped"
+        FAILED = "failed", "Failed"
+        INTERRUPTED = "interrupted", "Interrupted"
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="turns"
+    )
+    reply = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="turn")
+    status = models.CharField(
+        max_length=12, choices=Status.choices, default=Status.PENDING
+    )
+    error_code = models.CharField(max_length=50, blank=True)
+    worker = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    stop_requested_at = models.DateTimeField(null=True)
+    first_token_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[TurnQuerySet] = TurnQuerySet.as_manager()  # type: ignore[assignment]  # as above
+
+    class Meta:
+        constraints = [
+            # The last word on "one turn at a time", whatever the code forgets.
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(status__in=["pending", "streaming"]),
+                name="turn_one_running",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.status}"

@@ -1,0 +1,76 @@
+"""What a model is asked: system prompt and branch, cut to its context window.
+
+Built from the server's own rows; what a client says of earlier messages is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.conf import settings
+
+from agents.models import AgentRevision
+from agents.resolving import resolve_model
+from chat.models import Conversation, Message
+from llm import catalogue, tokens
+from llm.client import Endpoint, Prompt, Timeouts
+from llm.prompt import fit
+
+# For models nobody knows: every current one reads at least this much.
+_UNKNOWN_WINDOW: Final = 8192
+
+
+def build(
+    conversation: Conversation, question: Message, revision: AgentRevision, model: str
+) -> Prompt:
+    """The call that answers `question`. Raises LLMError for a provider that cannot be
+    asked."""
+    endpoint, bare_model = resolve_model(model)
+    window = catalogue.context_window(endpoint.provider, bare_model) or _UNKNOWN_WINDOW
+    reserve = _max_tokens(revision, endpoint, bare_model, window)
+    messages = [{"role": "system", "content": revision.system_prompt}] * bool(
+        revision.system_prompt
+    )
+    branch = Message.objects.path_to(question.pk, conversation)
+    for role, text in branch.values_list("role", "text"):
+        # A reply that failed before its first word would confuse the model.
+        if text:
+            messages.append({"role": role, "content": text})
+    return Prompt(
+        endpoint=endpoint,
+        model=bare_model,
+        messages=_fitted(messages, bare_model, window, reserve),
+        parameters={**revision.parameters, "max_tokens": reserve},
+        timeouts=Timeouts(
+            connect=settings.TURN_CONNECT_TIMEOUT,
+            first_token=settings.TURN_FIRST_TOKEN_TIMEOUT,
+            idle=settings.TURN_IDLE_TIMEOUT,
+            total=settings.TURN_TOTAL_TIMEOUT,
+        ),
+    )
+
+
+def _max_tokens(
+    revision: AgentRevision, endpoint: Endpoint, model: str, window: int
+) -> int:
+    """The reply's limit: the agent's, the model's and the server's, and never more
+    than half the window, so that the question fits too."""
+    limits = [settings.TURN_MAX_OUTPUT_TOKENS, window // 2]
+    limits.append(revision.parameters.get("max_tokens") or limits[0])
+    limits.append(catalogue.max_output_tokens(endpoint.provider, model) or limits[0])
+    return min(limits)
+
+
+def _fitted(
+    messages: list[dict[str, str]], model: str, window: int, reserve: int
+) -> list[Mapping[str, str]]:
+    """Counted exactly only where the cheap estimate, which may be 42 % low, leaves a
+    doubt: most conversations are far from any window's end."""
+    guess = sum(tokens.estimate(message["content"]) + 8 for message in messages)
+    if guess * 2 < window - reserve:
+        return list(messages)
+    counted = [
+        (message, tokens.count_messages([message], model)) for message in messages
+    ]
+    return fit(counted, window, reserve)

@@ -1,0 +1,139 @@
+"""Conversations and messages as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from chat.models import TITLE_LENGTH, Conversation, Message
+from chat.turns.plan import TurnPlan
+
+
+class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    archived = serializers.SerializerMethodField()
+    agent_id = serializers.CharField()
+
+    class Meta:
+        model = Conversation
+        fields = [
+            "id",
+            "title",
+            "agent_id",
+            "message_count",
+            "total_tokens",
+            "last_message_at",
+            "last_message_preview",
+            "archived",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+    def get_archived(self, conversation: Conversation) -> bool:
+        return conversation.archived_at is not None
+
+
+class MessageSerializer(serializers.ModelSerializer[Message]):
+    conversation_id = serializers.CharField()
+    parent_id = serializers.CharField(allow_null=True)
+    sibling_ids = serializers.SerializerMethodField()
+    agent_id = serializers.SerializerMethodField()
+    agent_revision = serializers.SerializerMethodField()
+    finish_reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Message
+        fields = [
+            "id",
+            "conversation_id",
+            "parent_id",
+            "sibling_ids",
+            "role",
+            "text",
+            "parts",
+            "status",
+            "error_code",
+            "model",
+            "agent_id",
+            "agent_revision",
+            "finish_reason",
+            "prompt_tokens",
+            "completion_tokens",
+            "total_tokens",
+            "estimated",
+            "cost",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+    def get_sibling_ids(self, message: Message) -> list[str]:
+        """All children of one parent, this message among them, oldest first."""
+        siblings: dict[str | None, list[str]] = self.context["siblings"]
+        return siblings.get(message.parent_id, [message.pk])
+
+    def get_agent_id(self, message: Message) -> str | None:
+        return str(message.agent_revision.agent_id) if message.agent_revision else None
+
+    def get_agent_revision(self, message: Message) -> int | None:
+        return message.agent_revision.number if message.agent_revision else None
+
+    def get_finish_reason(self, message: Message) -> str | None:
+        return message.finish_reason or None
+
+
+class ConversationDetailSerializer(ConversationSerializer):
+    """Documentation of the detail's shape; the view adds the page of messages."""
+
+    messages = serializers.SerializerMethodField()
+
+    class Meta(ConversationSerializer.Meta):
+        fields = [*ConversationSerializer.Meta.fields, "messages"]
+        read_only_fields = fields
+
+    def get_messages(self, conversation: Conversation) -> dict[str, Any]:
+        """A page (count, next, previous, results) of messages, newest first."""
+        page: dict[str, Any] = self.context["messages"]
+        return page
+
+
+class ConversationChangeSerializer(serializers.Serializer[Conversation]):
+    """PATCH; what is left out stays."""
+
+    title = serializers.CharField(max_length=TITLE_LENGTH, required=False)
+    archived = serializers.BooleanField(required=False)
+    agent_id = serializers.CharField(max_length=50, required=False)
+
+
+class ArchiveSerializer(serializers.Serializer[Conversation]):
+    archived = serializers.BooleanField(default=True)
+
+
+def messages_as_json(messages: list[Message]) -> list[dict[str, Any]]:
+    """Messages of one conversation, with the ids of their siblings."""
+    parents = {message.parent_id for message in messages}
+    siblings: dict[str | None, list[str]] = {}
+    if messages:
+        family = Message.objects.filter(
+            conversation_id=messages[0].conversation_id, parent__in=parents - {None}
+        )
+        if None in parents:
+            family = family | Message.objects.filter(
+                conversation_id=messages[0].conversation_id, parent=None
+            )
+        for pk, parent in family.order_by("created_at", "pk").values_list(
+            "pk", "parent_id"
+        ):
+            siblings.setdefault(parent, []).append(pk)
+    shown = MessageSerializer(messages, many=True, context={"siblings": siblings})
+    return list(shown.data)
+
+
+def turn_result(plan: TurnPlan) -> dict[str, Any]:
+    """The answer to `stream: false`: the conversation and the reply."""
+    reply = Message.objects.select_related("agent_revision").get(pk=plan.reply_id)
+    conversation = Conversation.objects.get(pk=plan.conversation_id)
+    return {
+        "conversation": ConversationSerializer(conversation).data,
+        "message": messages_as_json([reply])[0],
+    }

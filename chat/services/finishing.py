@@ -1,0 +1,138 @@
+"""The end of a turn: reply, usage record and counters in one transaction."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from chat.models import PREVIEW_LENGTH, Conversation, Message, Turn, one_line
+from chat.turns.plan import Outcome, Settled, TurnPlan
+from llm import tokens
+from llm.events import Usage
+from usage.services import Subject, price_of, record_call
+
+_REPLY_STATUS = {
+    "done": Message.Status.COMPLETE,
+    "stopped": Message.Status.STOPPED,
+    "failed": Message.Status.FAILED,
+    "interrupted": Message.Status.INTERRUPTED,
+}
+
+
+def mark_streaming(*, turn_id: str) -> None:
+    """The first token has come; nothing happens if the turn is already over."""
+    now = timezone.now()
+    changed = Turn.objects.filter(pk=turn_id, status=Turn.Status.PENDING).update(
+        status=Turn.Status.STREAMING, first_token_at=now
+    )
+    if changed:
+        Message.objects.filter(turn=turn_id, status=Message.Status.PENDING).update(
+            status=Message.Status.STREAMING
+        )
+
+
+def finish_turn(*, plan: TurnPlan, outcome: Outcome) -> Settled | None:
+    """Store how a turn ended, once: None if somebody ended it before.
+
+    Counting tokens the provider did not report happens before the transaction, which
+    stays short.
+    """
+    usage = outcome.usage if outcome.usage is not None else _count(plan, outcome)
+    endpoint = plan.prompt.endpoint if plan.prompt else None
+    bare_model = plan.prompt.model if plan.prompt else plan.model
+    cost = price_of(endpoint, bare_model, usage)
+    with transaction.atomic():
+        if not _leave_running(plan, outcome):
+            return None
+        record = record_call(
+            subject=Subject(
+                user_id=plan.user_id,
+                agent_id=plan.agent_id,
+                model=plan.model,
+                conversation_id=plan.conversation_id,
+                message_id=plan.reply_id,
+                turn_id=plan.turn_id,
+            ),
+            usage=usage,
+            cost=cost,
+            status=outcome.status,
+            ttft_ms=outcome.ttft_ms,
+            duration_ms=outcome.duration_ms,
+        )
+        _write_reply(plan, outcome, usage, cost, record.pk)
+        return Settled(usage, cost, _count_up(plan, outcome, usage))
+
+
+def _leave_running(plan: TurnPlan, outcome: Outcome) -> bool:
+    now = timezone.now()
+    changes: dict[str, object] = {
+        "status": outcome.status,
+        "error_code": outcome.error_code,
+        "finished_at": now,
+    }
+    if outcome.first_token_at is not None:
+        changes["first_token_at"] = outcome.first_token_at
+    return bool(Turn.objects.running().filter(pk=plan.turn_id).update(**changes))
+
+
+def _write_reply(
+    plan: TurnPlan, outcome: Outcome, usage: Usage, cost: Decimal | None, record: int
+) -> None:
+    parts = []
+    if outcome.reasoning:
+        parts.append({"type": "reasoning", "text": _storable(outcome.reasoning)})
+    if outcome.text:
+        parts.append({"type": "text", "text": _storable(outcome.text)})
+    Message.objects.filter(pk=plan.reply_id).update(
+        parts=parts,
+        text=_storable(outcome.text),
+        status=_REPLY_STATUS[outcome.status],
+        error_code=outcome.error_code,
+        finish_reason=outcome.reason or "",
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+        estimated=usage.estimated,
+        cost=cost,
+        usage=record,
+    )
+
+
+def _count_up(plan: TurnPlan, outcome: Outcome, usage: Usage) -> int:
+    now = timezone.now()
+    changes: dict[str, object] = {
+        "total_tokens": F("total_tokens") + usage.total_tokens,
+        "last_message_at": now,
+        "updated_at": now,
+    }
+    if outcome.text.strip():
+        changes["last_message_preview"] = one_line(
+            _storable(outcome.text), PREVIEW_LENGTH
+        )
+    row = Conversation.objects.filter(pk=plan.conversation_id)
+    row.update(**changes)
+    return row.values_list("message_count", flat=True).get()
+
+
+def _count(plan: TurnPlan, outcome: Outcome) -> Usage:
+    """What a turn used that ended before the provider could say."""
+    if plan.prompt is None or _never_answered(outcome):
+        return Usage(prompt_tokens=0, completion_tokens=0)
+    return tokens.estimate_usage(
+        plan.prompt.messages, outcome.reasoning + outcome.text, plan.prompt.model
+    )
+
+
+def _never_answered(outcome: Outcome) -> bool:
+    """A failure before the first token: providers do not charge for refusals."""
+    return outcome.status == "failed" and not (outcome.text or outcome.reasoning)
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL takes neither NUL nor lone surrogates; a model may send both."""
+    if "\x00" in text:
+        text = text.replace("\x00", "\ufffd")
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,257 @@
+"""The start of a turn: everything a person typed is committed before any provider is
+called, in one short transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from agents.models import Agent, AgentRevision, Provider
+from chat import prompting
+from chat.errors import (
+    InvalidMessageError,
+    NoAgentError,
+    NotFoundError,
+    TooLargeError,
+    TurnRunningError,
+)
+from chat.ids import VALID
+from chat.models import (
+    PREVIEW_LENGTH,
+    TITLE_LENGTH,
+    Conversation,
+    Message,
+    Turn,
+    one_line,
+)
+from chat.turns.plan import Send, TurnPlan
+from llm.client import Prompt
+from tenants.db import scope
+
+
+def start_turn(*, user: User, send: Send) -> TurnPlan:
+    """Store the message, an empty reply and the turn; say what to ask the provider.
+
+    Raises NotFoundError, TurnRunningError, NoAgentError, InvalidMessageError or
+    TooLargeError, and then nothing was stored. A provider that cannot be asked is no
+    such error: the turn exists and its plan carries the failure.
+    """
+    _check(send)
+    try:
+        with transaction.atomic():
+            started = _start(user, send)
+    except IntegrityError as error:
+        # Two requests met: on a new id, or on "one running turn" of a conversation.
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+        if name == "turn_one_running":
+            raise TurnRunningError from error
+        raise InvalidMessageError("That message id is already taken.") from error
+    return _plan(user, started)
+
+
+def _check(send: Send) -> None:
+    ids = (send.conversation_id, send.message_id, send.target_id, send.parent_id)
+    if any(value is not None and not VALID.match(value) for value in ids):
+        raise InvalidMessageError(
+            "Ids are 8 to 64 letters, digits, hyphens and underscores."
+        )
+    if send.trigger == "submit" and not send.text.strip():
+        raise InvalidMessageError("The message is empty.")
+    if len(send.text.encode()) > settings.TURN_MAX_MESSAGE_BYTES:
+        raise TooLargeError(
+            f"A message may have {settings.TURN_MAX_MESSAGE_BYTES // 1024} KiB."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the tree the turn happens: an existing question, or a new one's
+    parent."""
+
+    question: Message | None
+    parent: Message | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """The rows of a turn that is about to begin."""
+
+    turn: Turn
+    conversation: Conversation
+    question: Message
+    reply: Message
+    agent: Agent
+    revision: AgentRevision
+    new_title: str | None
+
+
+def _start(user: User, send: Send) -> _Started:
+    conversation, created = _conversation(user, send)
+    if conversation.turns.running().exists():
+        raise TurnRunningError
+    place = _place(conversation, send)
+    agent = _agent(user, send, conversation)
+    revision = agent.revision
+    if revision is None:  # only an agent made by hand in SQL
+        raise NoAgentError
+    moment = _moment(place)
+    question = place.question or Message.objects.create(
+        **({"pk": send.message_id} if send.message_id else {}),
+        conversation=conversation,
+        parent=place.parent,
+        role=Message.Role.USER,
+        text=send.text,
+        parts=[{"type": "text", "text": send.text}],
+        created_at=moment,
+    )
+    reply = Message.objects.create(
+        conversation=conversation,
+        parent=question,
+        role=Message.Role.ASSISTANT,
+        status=Message.Status.PENDING,
+        model=send.model or revision.model,
+        agent_revision=revision,
+        created_at=moment + timedelta(microseconds=1),
+    )
+    turn = Turn.objects.create(conversation=conversation, reply=reply)
+    title = one_line(question.text, TITLE_LENGTH) if created else None
+    _touch(conversation, agent, question, reply, title, new=place.question is None)
+    return _Started(turn, conversation, question, reply, agent, revision, title)
+
+
+def _plan(user: User, rows: _Started) -> TurnPlan:
+    """After the commit: whatever is wrong with the prompt, the question is kept and
+    the turn ends as failed."""
+    prompt: Prompt | None = None
+    failure: Exception | None = None
+    try:
+        prompt = prompting.build(
+            rows.conversation, rows.question, rows.revision, rows.reply.model
+        )
+    except Exception as error:  # noqa: BLE001  # the runner tells and logs it
+        failure = error
+    return TurnPlan(
+        scope=scope(),
+        turn_id=rows.turn.pk,
+        conversation_id=rows.conversation.pk,
+        user_message_id=rows.question.pk,
+        reply_id=rows.reply.pk,
+        user_id=user.pk,
+        agent_id=rows.agent.pk,
+        agent_slug=rows.agent.slug,
+        model=rows.reply.model,
+        new_title=rows.new_title,
+        message_length=len(rows.question.text),
+        prompt=prompt,
+        failure=failure,
+    )
+
+
+def _conversation(user: User, send: Send) -> tuple[Conversation, bool]:
+    """The conversation, locked so that one turn at a time looks at it, and whether
+    it is new."""
+    if send.conversation_id is not None:
+        found = (
+            Conversation.objects.visible_to(user)
+            .select_for_update()
+            .filter(pk=send.conversation_id)
+            .first()
+        )
+        if found is not None:
+            return found, False
+        if Conversation.objects.filter(pk=send.conversation_id).exists():
+            raise NotFoundError("There is no such conversation.")
+    if send.trigger == "regenerate" or send.parent_id or send.target_id:
+        raise NotFoundError("There is no such conversation.")
+    # Points at its agent before anything else; _touch sets the one that answers.
+    agent = _agent(user, send, None)
+    names = {"pk": send.conversation_id} if send.conversation_id else {}
+    return Conversation.objects.create(**names, owner=user, agent=agent), True
+
+
+def _place(conversation: Conversation, send: Send) -> _Place:
+    target = _message(conversation, send.target_id)
+    if send.trigger == "regenerate":
+        return _Place(question=_question_of(conversation, target), parent=None)
+    if target is not None:
+        if target.role != Message.Role.USER:
+            raise InvalidMessageError("Only your own messages can be edited.")
+        return _Place(question=None, parent=target.parent)
+    if send.parent_id is not None:
+        return _Place(question=None, parent=_message(conversation, send.parent_id))
+    return _Place(question=None, parent=conversation.active_leaf)
+
+
+def _message(conversation: Conversation, message_id: str | None) -> Message | None:
+    if message_id is None:
+        return None
+    found = conversation.messages.filter(pk=message_id).first()
+    if found is None:
+        raise NotFoundError("There is no such message in this conversation.")
+    return found
+
+
+def _question_of(conversation: Conversation, target: Message | None) -> Message:
+    """The user message that `target`, or the active branch's end, answers."""
+    found = target or conversation.active_leaf
+    if found is not None and found.role == Message.Role.ASSISTANT:
+        found = found.parent
+    if found is None or found.role != Message.Role.USER:
+        raise InvalidMessageError("There is no question to answer again.")
+    return found
+
+
+def _agent(user: User, send: Send, conversation: Conversation | None) -> Agent:
+    visible = Agent.objects.visible_to(user).select_related("revision")
+    if send.agent is not None:
+        chosen = visible.by_reference(send.agent).first()
+        if chosen is None:
+            raise NotFoundError("There is no such agent.")
+    else:
+        chosen = (
+            visible.filter(pk=conversation.agent_id).first() if conversation else None
+        ) or visible.in_order().first()
+    if chosen is None or chosen.revision is None:
+        raise NoAgentError
+    if send.model is not None and not Provider.objects.offers(send.model):
+        raise InvalidMessageError("That model is not offered here.")
+    return chosen
+
+
+def _moment(place: _Place) -> datetime:
+    """Now, but later than what the new message hangs below: a branch is read in order
+    of time, also when the clock was set back."""
+    above = place.question or place.parent
+    now = timezone.now()
+    if above is None:
+        return now
+    return max(now, above.created_at + timedelta(microseconds=1))
+
+
+def _touch(
+    conversation: Conversation,
+    agent: Agent,
+    question: Message,
+    reply: Message,
+    title: str | None,
+    *,
+    new: bool,
+) -> None:
+    changes: dict[str, object] = {
+        "agent": agent,
+        "active_leaf": reply,
+        "archived_at": None,
+        "message_count": F("message_count") + (2 if new else 1),
+        "last_message_at": reply.created_at,
+        "last_message_preview": one_line(question.text, PREVIEW_LENGTH),
+        "updated_at": timezone.now(),
+    }
+    if title is not None:
+        changes["title"] = title
+    Conversation.objects.filter(pk=conversation.pk).update(**changes)

@@ -1,0 +1,210 @@
+"""Turn events → the UI message stream of the AI SDK, as bytes; and the response that
+carries it. Decides nothing about turns.
+
+The client refuses unknown part types, null for absent keys and extra keys, so each
+part below is written out exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from django.http import StreamingHttpResponse
+
+from chat.rendering import BlockRenderer
+from chat.turns.events import (
+    Aborted,
+    Completed,
+    Errored,
+    Opened,
+    Titled,
+    TurnEvent,
+)
+from llm.events import ReasoningDelta, TextDelta
+
+OPENING = b": stream-open\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+DONE = b"data: [DONE]\n\n"
+
+
+class EventStreamResponse(StreamingHttpResponse):
+    """Closes its source in the right task.
+
+    When a client leaves while the server is inside send(), Django's own class drops
+    the generator, and its `finally` runs late and elsewhere.
+    """
+
+    def __init__(self, source: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(
+            source,
+            content_type="text/event-stream",
+            headers={
+                "Cache-Control": "no-cache",
+                "X-Accel-Buffering": "no",
+                "X-Vercel-AI-UI-Message-Stream": "v1",
+            },
+        )
+        self._source = source
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async with aclosing(self._source) as source:
+            async for chunk in source:
+                yield chunk
+
+
+class Encoder(Protocol):
+    """Keeps what is open in one reader's stream."""
+
+    def encode(self, events: Iterable[TurnEvent]) -> bytes: ...
+
+
+async def stream(
+    batches: AsyncGenerator[list[TurnEvent], None], encoder: Encoder
+) -> AsyncGenerator[bytes, None]:
+    """The body of a response: every batch as one write, `[DONE]` at the end."""
+    yield OPENING
+    async with aclosing(batches) as source:
+        async for batch in source:
+            yield encoder.encode(batch) if batch else KEEP_ALIVE
+    yield DONE
+
+
+class PartEncoder:
+    """Plain parts, for programs: text and reasoning as deltas."""
+
+    def __init__(self) -> None:
+        self._open = ""
+
+    def encode(self, events: Iterable[TurnEvent]) -> bytes:
+        return b"".join(
+            _frame(part) for event in _merged(events) for part in self._parts(event)
+        )
+
+    def _parts(self, event: TurnEvent) -> Iterator[dict[str, Any]]:
+        match event:
+            case Opened():
+                yield from _opening(event)
+            case Titled():
+                yield _title(event)
+            case TextDelta():
+                yield from self._delta("text", event.text)
+            case ReasoningDelta():
+                yield from self._delta("reasoning", event.text)
+            case Completed() | Aborted() | Errored():
+                yield from self._close()
+                yield from _ending(event)
+
+    def _delta(self, kind: str, text: str) -> Iterator[dict[str, Any]]:
+        if self._open != kind:
+            yield from self._close()
+            self._open = kind
+            yield {"type": f"{kind}-start", "id": f"{kind}-1"}
+        yield {"type": f"{kind}-delta", "id": f"{kind}-1", "delta": text}
+
+    def _close(self) -> Iterator[dict[str, Any]]:
+        if self._open:
+            yield {"type": f"{self._open}-end", "id": f"{self._open}-1"}
+            self._open = ""
+
+
+class HTMLEncoder(PartEncoder):
+    """For our page: the reply as rendered blocks instead of text deltas."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._renderer = BlockRenderer()
+
+    def encode(self, events: Iterable[TurnEvent]) -> bytes:
+        frames: list[bytes] = []
+        for event in _merged(events):
+            if isinstance(event, TextDelta):
+                self._renderer.feed(event.text)
+                frames.extend(map(_frame, self._blocks(self._renderer.flush())))
+            else:
+                if isinstance(event, Completed | Aborted | Errored):
+                    frames.extend(map(_frame, self._blocks(self._renderer.close())))
+                frames.extend(_frame(part) for part in self._parts(event))
+        return b"".join(frames)
+
+    def _blocks(self, changed: list[tuple[int, str]]) -> Iterator[dict[str, Any]]:
+        yield from self._close()
+        for number, html in changed:
+            yield {
+                "type": "data-html",
+                "data": {"block": number, "html": html},
+                "transient": True,
+            }
+
+
+def _opening(event: Opened) -> Iterator[dict[str, Any]]:
+    yield {
+        "type": "start",
+        "messageId": event.message_id,
+        "messageMetadata": {
+            "conversationId": event.conversation_id,
+            "userMessageId": event.user_message_id,
+            "agentId": event.agent_id,
+            "model": event.model,
+        },
+    }
+    yield {"type": "start-step"}
+
+
+def _title(event: Titled) -> dict[str, Any]:
+    return {
+        "type": "data-conversation",
+        "data": {"id": event.conversation_id, "title": event.title},
+        "transient": True,
+    }
+
+
+def _ending(event: Completed | Aborted | Errored) -> Iterator[dict[str, Any]]:
+    match event:
+        case Completed():
+            yield {"type": "finish-step"}
+            yield {
+                "type": "finish",
+                "finishReason": event.reason,
+                "messageMetadata": {
+                    "usage": {
+                        "inputTokens": event.usage.prompt_tokens,
+                        "outputTokens": event.usage.completion_tokens,
+                        "totalTokens": event.usage.total_tokens,
+                    },
+                    "cost": None if event.cost is None else f"{event.cost:f}",
+                    "estimated": event.usage.estimated,
+                },
+            }
+        case Aborted():
+            yield {"type": "abort", "reason": event.reason}
+        case Errored():
+            yield {"type": "error", "errorText": event.text}
+
+
+def _merged(events: Iterable[TurnEvent]) -> Iterator[TurnEvent]:
+    """Neighbouring deltas of one kind as one: what is due together travels so."""
+    held: TextDelta | ReasoningDelta | None = None
+    for event in events:
+        if isinstance(event, TextDelta | ReasoningDelta):
+            if type(held) is type(event):
+                held = type(event)(held.text + event.text)
+                continue
+            if held is not None:
+                yield held
+            held = event
+            continue
+        if held is not None:
+            yield held
+            held = None
+        yield event
+    if held is not None:
+        yield held
+
+
+def _frame(part: dict[str, Any]) -> bytes:
+    text = json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+    # A provider may send half a surrogate pair; UTF-8 has no bytes for it.
+    return b"data: " + text.encode("utf-8", "replace") + b"\n\n"

@@ -1,0 +1,62 @@
+"""Filters that turn a stored message into what the page shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django import template
+from django.utils.safestring import SafeString
+
+from chat.models import Message
+from chat.rendering import render_markdown
+from llm.errors import LLMError
+
+register = template.Library()
+
+# Ends that a reply carries a visible mark for; a plain end has none.
+MARKS = ("stopped", "interrupted", "failed", "length", "content-filter")
+
+
+def _failures(kind: type[LLMError]) -> Iterator[tuple[str, str]]:
+    for failure in kind.__subclasses__():
+        yield failure.code, failure.text
+        yield from _failures(failure)
+
+
+_SENTENCES = dict(_failures(LLMError))
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    return render_markdown(text)
+
+
+@register.filter
+def reasoning(message: Message) -> str:
+    """The model's thinking aloud, if the provider told it."""
+    parts = (part for part in message.parts if part.get("type") == "reasoning")
+    return "\n\n".join(str(part.get("text", "")) for part in parts)
+
+
+@register.filter
+def mark(message: Message) -> str:
+    """How the reply ended, if not by itself: one of MARKS, or empty."""
+    return next(
+        (end for end in MARKS if end in (message.status, message.finish_reason)), ""
+    )
+
+
+@register.filter
+def error_sentence(message: Message) -> str:
+    """What went wrong, in our own words; empty when the mark's own text says it."""
+    return _SENTENCES.get(message.error_code, "")
+
+
+@register.filter
+def usage(message: Message) -> str:
+    """Tokens, and the cost where there is one, in US dollars."""
+    if not message.total_tokens:
+        return ""
+    about = "about " if message.estimated else ""
+    tokens = f"{about}{message.total_tokens:,} tokens"
+    return f"{tokens} · ${float(message.cost):#.2g}" if message.cost else tokens

@@ -1,0 +1,49 @@
+"""What readers of a turn see, in order:
+
+Opened, Titled?, (llm.events.TextDelta | ReasoningDelta)*, Completed | Aborted | Errored
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from llm.events import FinishReason, ReasoningDelta, TextDelta, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    message_id: str
+    conversation_id: str
+    user_message_id: str
+    agent_id: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Titled:
+    conversation_id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    reason: FinishReason
+    usage: Usage
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """Ended by a person or by a server that goes down; the text so far is kept."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Errored:
+    code: str
+    text: str
+
+
+TurnEvent = Opened | Titled | TextDelta | ReasoningDelta | Completed | Aborted | Errored

@@ -1,0 +1,74 @@
+"""What a turn is about, fixed before it starts; and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from llm.client import Prompt
+from llm.events import FinishReason, Usage
+from tenants.db import Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """What a person or program asked for, checked for shape only.
+
+    `target_id` is the message that is edited (submit) or answered anew (regenerate);
+    `parent_id` the message to branch below.
+    """
+
+    text: str = ""
+    conversation_id: str | None = None
+    message_id: str | None = None
+    trigger: Literal["submit", "regenerate"] = "submit"
+    target_id: str | None = None
+    parent_id: str | None = None
+    agent: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnPlan:
+    """A turn whose rows are committed. `failure` stands in for `prompt` where
+    the configuration already rules out an answer."""
+
+    scope: Scope
+    turn_id: str
+    conversation_id: str
+    user_message_id: str
+    reply_id: str
+    user_id: int
+    agent_id: int
+    agent_slug: str
+    model: str
+    new_title: str | None
+    message_length: int
+    prompt: Prompt | None
+    failure: Exception | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a turn ended. `usage` None: the provider did not say, count it."""
+
+    status: Literal["done", "stopped", "failed", "interrupted"]
+    text: str
+    reasoning: str
+    usage: Usage | None
+    reason: FinishReason | None = None
+    error_code: str = ""
+    first_token_at: datetime | None = None
+    ttft_ms: int | None = None
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was stored at the end of a turn."""
+
+    usage: Usage
+    cost: Decimal | None
+    message_count: int

@@ -1,0 +1,43 @@
+"""Stored messages as the UIMessages an AI SDK client keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from chat.models import Message
+
+_RUNNING = {Message.Status.PENDING, Message.Status.STREAMING}
+
+
+def ui_messages(branch: Iterable[Message]) -> list[dict[str, Any]]:
+    """Oldest first. A reply still being written is left out: its client follows the
+    stream, which brings it whole and under the same id."""
+    return [
+        _ui_message(message) for message in branch if message.status not in _RUNNING
+    ]
+
+
+def _ui_message(message: Message) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": message.pk, "role": message.role}
+    if message.role == Message.Role.USER:
+        return {**shown, "parts": message.parts}
+    parts: list[dict[str, Any]] = [{"type": "step-start"}]
+    for part in message.parts:
+        if part["type"] == "reasoning":
+            parts.append({**part, "id": "reasoning-1", "state": "done"})
+        else:
+            parts.append({**part, "state": "done"})
+    usage = {
+        "inputTokens": message.prompt_tokens,
+        "outputTokens": message.completion_tokens,
+        "totalTokens": message.total_tokens,
+    }
+    metadata = {
+        "usage": usage,
+        "cost": None if message.cost is None else f"{message.cost:f}",
+        "estimated": message.estimated,
+        "model": message.model,
+        "status": message.status,
+    }
+    return {**shown, "parts": parts, "metadata": metadata}

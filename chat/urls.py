@@ -1,0 +1,66 @@
+"""The API's conversations."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import path, register_converter
+from django.views.decorators.csrf import csrf_exempt
+
+from chat.converters import IdConverter
+from chat.schema import (
+    ConversationCollection,
+    ConversationStop,
+    ConversationStream,
+)
+from chat.views import api, stream
+from tenants.db import scope, unit
+
+register_converter(IdConverter, "id")
+
+_list = api.ConversationListView.as_view()
+
+
+def _listed(request: HttpRequest) -> HttpResponseBase:
+    response = _list(request)
+    response.render()  # here, where the rows still can be read
+    return response
+
+
+@csrf_exempt
+async def collection(request: HttpRequest) -> HttpResponseBase:
+    """POST streams and must hold no thread; all else is a DRF view, in a unit."""
+    if request.method == "POST":
+        return await stream.start(request)
+    return await unit(scope(), _listed, request)
+
+
+# Where drf-spectacular looks for the documentation of a view.
+for _view, _described in (
+    (collection, ConversationCollection),
+    (stream.follow, ConversationStream),
+    (stream.stop, ConversationStop),
+):
+    vars(_view).update(cls=_described, initkwargs={})
+
+app_name = "chat-api"
+urlpatterns = [
+    path("chat", collection, name="conversation-list"),
+    path(
+        "chat/<id:conversation_id>",
+        api.ConversationView.as_view(),
+        name="conversation-detail",
+    ),
+    path(
+        "chat/<id:conversation_id>/archive",
+        api.ArchiveView.as_view(),
+        name="conversation-archive",
+    ),
+    path(
+        "chat/<id:conversation_id>/messages",
+        api.MessagesView.as_view(),
+        name="conversation-messages",
+    ),
+    path("chat/<id:conversation_id>/stream", stream.follow, name="conversation-stream"),
+    path("chat/<id:conversation_id>/stop", stream.stop, name="conversation-stop"),
+]

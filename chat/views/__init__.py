@@ -1,0 +1,1 @@
+"""The three kinds of view: pages, the API's lists, and the stream."""

@@ -1,0 +1,162 @@
+"""The pages: plain sync views, and what works without scripts.
+
+With scripts the page talks to the API (stream.py); both start turns by the same door.
+"""
+
+from __future__ import annotations
+
+import re
+
+from asgiref.sync import async_to_sync
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.errors import APIError
+from accounts.models import User
+from agents.models import Agent
+from chat.ids import VALID
+from chat.models import Conversation, Message
+from chat.services.conversations import request_stop
+from chat.services.starting import start_turn
+from chat.templatetags.chat_markup import MARKS
+from chat.turns.plan import Send, TurnPlan
+from chat.turns.runner import get_runner
+from tenants.db import scope
+
+LISTED = 30
+MESSAGES = 100
+# More than this at once no browser shows comfortably.
+MESSAGES_MAX = 5_000
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def home(request: HttpRequest) -> HttpResponse:
+    """An empty conversation; POST sends its first message."""
+    if request.method == "POST":
+        return _send(request, None)
+    return _page(request, None)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
+    """One conversation; POST sends the next message."""
+    found = _own(request, conversation_id)
+    if request.method == "POST":
+        return _send(request, found)
+    return _page(request, found)
+
+
+@login_required
+@require_POST
+def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
+    found = _own(request, conversation_id)
+    request_stop(user=_user(request), conversation_id=found.pk)
+    async_to_sync(_stop)(found.pk)
+    return redirect("chat:conversation", found.pk)
+
+
+@login_required
+@require_POST
+def archive(request: HttpRequest, conversation_id: str) -> HttpResponse:
+    _own(request, conversation_id).archive()
+    return redirect("chat:home")
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101  # login_required said so
+    return request.user
+
+
+def _own(request: HttpRequest, conversation_id: str) -> Conversation:
+    mine = Conversation.objects.visible_to(_user(request)).select_related("agent")
+    return get_object_or_404(mine, pk=conversation_id)
+
+
+def _send(request: HttpRequest, found: Conversation | None) -> HttpResponse:
+    text = request.POST.get("message", "").replace("\r\n", "\n")
+    send = Send(text=text, conversation_id=found.pk if found else None)
+    runner = get_runner()
+    try:
+        runner.check_room()
+        plan = start_turn(user=_user(request), send=send)
+    except APIError as refusal:
+        page = _page(request, found, text=text, notice=refusal.detail)
+        page.status_code = refusal.status
+        return page
+    async_to_sync(_start)(plan)
+    return redirect("chat:conversation", plan.conversation_id)
+
+
+async def _start(plan: TurnPlan) -> None:
+    """In the server's event loop, where turns live."""
+    get_runner().start(plan)
+
+
+async def _stop(conversation_id: str) -> None:
+    get_runner().stop(scope(), conversation_id)
+
+
+def _page(
+    request: HttpRequest,
+    found: Conversation | None,
+    *,
+    text: str = "",
+    notice: str = "",
+) -> HttpResponse:
+    user = _user(request)
+    agent = found.agent if found else Agent.objects.visible_to(user).in_order().first()
+    context = {
+        "conversation": found,
+        "agent": agent,
+        "text": text,
+        "notice": notice,
+        "blanks": _blanks(),
+        **_listed(user, request.GET.get("before", "")),
+    }
+    if found is not None:
+        context |= _transcript(found, request.GET.get("messages", ""))
+    return render(request, "chat/conversation_page.html", context)
+
+
+def _blanks() -> dict[str, object]:
+    """What the page's templates for scripts are rendered from."""
+    return {
+        "user": Message(pk="", role=Message.Role.USER),
+        "reply": Message(pk="", role=Message.Role.ASSISTANT),
+        "item": Conversation(pk=""),
+        "marks": (*MARKS, "lost"),
+    }
+
+
+def _listed(user: User, before: str) -> dict[str, object]:
+    """A page of the list, newest first; `before` is the id of the last one shown."""
+    mine = Conversation.objects.visible_to(user)
+    rows = mine.active().newest_first()
+    last = mine.filter(pk=before).first() if VALID.match(before) else None
+    if last is not None:
+        earlier = Q(last_message_at__lt=last.last_message_at)
+        rows = rows.filter(
+            earlier | Q(last_message_at=last.last_message_at, pk__lt=last.pk)
+        )
+    shown = list(rows[: LISTED + 1])
+    older = f"before={shown[LISTED - 1].pk}" if len(shown) > LISTED else ""
+    return {"conversations": shown[:LISTED], "older": older}
+
+
+def _transcript(found: Conversation, wanted: str) -> dict[str, object]:
+    """The newest messages of the active branch; `wanted` is how many, as typed."""
+    count = int(wanted) if re.fullmatch("[0-9]{1,5}", wanted) else MESSAGES
+    count = min(max(count, MESSAGES), MESSAGES_MAX)
+    branch = Message.objects.path_to(found.active_leaf_id, found)
+    newest = list(branch.reverse()[: count + 1])
+    more = len(newest) > count
+    return {
+        "messages_shown": newest[:count][::-1],
+        "earlier": f"messages={count + MESSAGES}" if more else "",
+        "running": found.turns.running().exists(),
+    }

@@ -1,0 +1,1 @@
+"""Wiring: settings, addresses, servers. Decides nothing that belongs to an app."""

@@ -1,0 +1,86 @@
+"""The application: pages, API and streams by Django, sockets by Channels.
+
+One of the two servers (daphne, uvicorn) imports this; each process then has a runner
+of turns of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from asgiref.sync import ThreadSensitiveContext
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django import setup
+from django.core import signals
+from django.core.handlers.asgi import ASGIHandler
+from django.db import close_old_connections, reset_queries
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+setup(set_prefix=False)
+
+# Both are sync: Django would give every request, every stream too, a thread for
+# them. A request's thread is new and so has no old connection to close.
+signals.request_started.disconnect(close_old_connections)
+signals.request_started.disconnect(reset_queries)
+
+# Django ends a response with response.close() in the request's thread and would
+# start one for it: a hundred streams that end together, a hundred threads.
+_closing = ThreadPoolExecutor(1, thread_name_prefix="close-stream")
+
+
+class Handler(ASGIHandler):
+    """Lets requests whose views are async share one thread for what little sync work
+    Django does around them. They touch no database outside tenants.db.unit."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and _is_async(scope["path"]):
+            async with ThreadSensitiveContext(executor=_closing):
+                await self.handle(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def _is_async(path: str) -> bool:
+    if path.startswith("/api/v1/chat"):
+        return path == "/api/v1/chat" or path.endswith(("/stream", "/stop"))
+    return path in {"/healthz", "/readyz"}
+
+
+class Lifespan:
+    """Start and end of the process, where the server tells (uvicorn does)."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        from chat.turns.runner import get_runner
+        from llm import close_connections
+
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await get_runner().shut_down(grace=10)
+                await close_connections()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def build() -> ProtocolTypeRouter:
+    """The application; also starts loading the engine, which takes seconds."""
+    from chat.routing import websocket_urlpatterns
+    from llm import preload
+    from tenants.asgi import SocketTenantMiddleware
+
+    threading.Thread(target=preload, name="preload-engine", daemon=True).start()
+    return ProtocolTypeRouter(
+        {
+            "http": Handler(),
+            "websocket": SocketTenantMiddleware(URLRouter(websocket_urlpatterns)),
+            "lifespan": Lifespan(),
+        }
+    )
+
+
+application = build()

@@ -1,0 +1,63 @@
+"""Turns DATABASE_URL into Django's connection settings, with the pool of tenancy.
+
+The pool's rules: a connection comes back with its search_path on pg_catalog, so that
+whoever forgets to choose a tenant finds no table at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+_RENAMED = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
+# What RESET ALL returns to: server-side defaults of this session.
+_SESSION_DEFAULTS = "-c search_path=pg_catalog -c timezone=UTC"
+
+
+def connection_settings(url: str, *, pool_size: int) -> dict[str, Any]:
+    """Django's settings for the PostgreSQL at `url` (a libpq URI).
+
+    Raises ImproperlyConfigured if the URL is missing or cannot be read; the message
+    does not repeat it, since it may hold a password.
+    """
+    if not url:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not set. `make run` and manage.py start the embedded "
+            "PostgreSQL by themselves; other servers need DATABASE_URL."
+        )
+    try:
+        parts = dict(conninfo_to_dict(url))
+    except psycopg.ProgrammingError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not a PostgreSQL address "
+            "(postgresql://user:password@host:5432/name)."
+        ) from error
+    settings: dict[str, Any] = {
+        name: str(parts.pop(key)) for key, name in _RENAMED.items() if parts.get(key)
+    }
+    settings["PORT"] = str(parts.pop("port", "") or "")
+    options: dict[str, Any] = {
+        key: value for key, value in parts.items() if value is not None
+    }
+    options["options"] = f"{options.pop('options', '')} {_SESSION_DEFAULTS}".strip()
+    options["pool"] = {
+        "min_size": 1,
+        "max_size": pool_size,
+        "timeout": 5,
+        "reset": _forget_session,
+    }
+    return {
+        "ENGINE": "tenants.postgresql",
+        "CONN_MAX_AGE": 0,  # the pool keeps connections, Django must hand them back
+        **settings,
+        "OPTIONS": options,
+    }
+
+
+def _forget_session(connection: psycopg.Connection[Any]) -> None:
+    """Runs whenever a connection returns to the pool, in the pool's own thread."""
+    connection.execute("RESET ALL")
+    connection.commit()

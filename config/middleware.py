@@ -1,0 +1,141 @@
+"""Django's middleware, kept in the event loop.
+
+As it comes, each of these runs its hooks in the request's own thread, which then lives
+as long as the response: one thread a stream. None of them does I/O in these hooks but
+the session's save, so here they run where the request runs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from asgiref.sync import markcoroutinefunction
+from csp import middleware as csp
+from django.conf import settings
+from django.contrib.auth import middleware as auth
+from django.contrib.messages import middleware as messages
+from django.contrib.sessions import middleware as sessions
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.middleware import clickjacking, common, csrf, security
+from servestatic.middleware import ServeStaticMiddleware
+
+from tenants.db import scope, unit
+
+GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+class RequestIdMiddleware:
+    """One id for all log lines of a request, told to the client; and a limit on what
+    a request may carry."""
+
+    sync_capable = False
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request_id = uuid.uuid4().hex
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        if _body_size(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            response: HttpResponseBase = _too_large(request)
+        else:
+            response = await self.get_response(request)
+        response.headers["X-Request-Id"] = request_id
+        return response
+
+
+def _body_size(request: HttpRequest) -> int:
+    """Bytes received. The server has spooled the body by now; a chunked one has no
+    Content-Length, so the spool is measured."""
+    body: Any = request._stream  # where ASGIRequest keeps it
+    if not hasattr(body, "seek"):  # the test client's
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    position = body.tell()
+    size: int = body.seek(0, 2)
+    body.seek(position)
+    return size
+
+
+def _too_large(request: HttpRequest) -> HttpResponse:
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
+    detail = f"The request is too large; the limit is {limit} KiB."
+    return JsonResponse({"detail": detail, "code": "too_large"}, status=413)
+
+
+class InLoop:
+    """Mixed into a Django middleware whose hooks do no I/O."""
+
+    async def __acall__(self: Any, request: HttpRequest) -> HttpResponseBase:
+        early: HttpResponseBase | None = None
+        if hasattr(self, "process_request"):
+            early = self.process_request(request)
+        response: HttpResponseBase = early or await self.get_response(request)
+        if hasattr(self, "process_response"):
+            response = await self.respond(request, response)
+        return response
+
+    async def respond(
+        self: Any, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        answer: HttpResponseBase = self.process_response(request, response)
+        return answer
+
+
+class StaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]  # untyped
+    """servestatic's, which is async by itself."""
+
+
+class SecurityMiddleware(InLoop, security.SecurityMiddleware):
+    pass
+
+
+class SessionMiddleware(InLoop, sessions.SessionMiddleware):
+    """Reads lazily, in whichever unit asks; a changed session is saved in a unit."""
+
+    async def respond(
+        self: Any, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        session = request.session
+        answer: HttpResponseBase
+        if session.modified and not session.is_empty():
+            answer = await unit(scope(), self.process_response, request, response)
+        else:
+            answer = self.process_response(request, response)
+        return answer
+
+
+class CommonMiddleware(InLoop, common.CommonMiddleware):
+    pass
+
+
+class CsrfViewMiddleware(InLoop, csrf.CsrfViewMiddleware):
+    async def process_view(  # type: ignore[override]  # Django takes both kinds
+        self,
+        request: HttpRequest,
+        callback: Callable[..., Any],
+        callback_args: tuple[Any, ...],
+        callback_kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        return super().process_view(request, callback, callback_args, callback_kwargs)
+
+
+class AuthenticationMiddleware(InLoop, auth.AuthenticationMiddleware):
+    pass
+
+
+class MessageMiddleware(InLoop, messages.MessageMiddleware):
+    pass
+
+
+class XFrameOptionsMiddleware(InLoop, clickjacking.XFrameOptionsMiddleware):
+    pass
+
+
+class ContentSecurityPolicyMiddleware(InLoop, csp.CSPMiddleware):
+    pass

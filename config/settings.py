@@ -1,0 +1,271 @@
+"""All settings, from the environment through config/env.py; see .env.example.
+
+The database's address must be known by now: manage.py and the launcher start the
+embedded PostgreSQL before Django reads this module.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+
+from config import env
+from config.database import connection_settings
+
+# Lets Django's generic classes be subscripted as the type stubs have them.
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.text("DATA_DIR", "var")).resolve()
+
+DEBUG = env.flag("DEBUG", False)
+# The embedded database means one person's machine: there secrets make themselves.
+DEVELOPMENT = DEBUG or env.flag("DATABASE_EMBEDDED", False)
+_SECRETS = DATA_DIR / "secrets"
+SECRET_KEY = env.secret("SECRET_KEY", folder=_SECRETS, development=DEVELOPMENT)
+# Newest first: the first encrypts, all decrypt.
+CREDENTIAL_KEYS = [
+    key.strip()
+    for key in env.secret(
+        "CREDENTIAL_KEYS", folder=_SECRETS, development=DEVELOPMENT
+    ).split(",")
+    if key.strip()
+]
+ALLOW_PRIVATE_ADDRESSES = env.flag("ALLOW_PRIVATE_ADDRESSES", DEVELOPMENT)
+
+# The tenant comes from the Host; an unknown host is answered with 404 by
+# tenants.middleware, so that "*" leaks nothing. A list here narrows it further.
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "*")
+PLATFORM_HOST = env.text("PLATFORM_HOST", "localhost").lower()
+PORT = env.integer("PORT", 8000, minimum=1)
+
+# ------------------------------------------------------------------ apps and tenancy
+SHARED_APPS = [
+    "tenants",
+    "django_tenants",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.admin",
+    "accounts",
+    "knox",
+]
+TENANT_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.admin",
+    "accounts",
+    "knox",
+    "allauth",
+    "allauth.account",
+    "agents",
+    "usage",
+    "chat",
+]
+INSTALLED_APPS = [
+    *SHARED_APPS,
+    *(app for app in TENANT_APPS if app not in SHARED_APPS),
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+# One SET for each borrowed connection instead of one a query; the engine forgets it
+# at close, rollback and reconnect.
+TENANT_LIMIT_SET_CALLS = True
+PG_EXTRA_SEARCH_PATHS = ["extensions"]
+# It asks the database while apps load; our schema names begin with "t_" anyway.
+SKIP_PG_EXTRA_VALIDATION = True
+# Run in this order in the scope of a tenant that is being made, in one transaction.
+TENANT_PROVISIONERS = [
+    "accounts.services.provision_tenant",
+    "agents.services.provision_tenant",
+]
+
+DB_POOL_SIZE = env.integer("DB_POOL_SIZE", 8, minimum=4)
+DATABASES = {
+    "default": connection_settings(env.text("DATABASE_URL"), pool_size=DB_POOL_SIZE)
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ----------------------------------------------------------------------------- http
+ROOT_URLCONF = "config.urls"
+PUBLIC_SCHEMA_URLCONF = "config.urls_public"
+ASGI_APPLICATION = "config.asgi.application"
+APPEND_SLASH = False  # a redirected POST becomes a GET and loses its body
+MIDDLEWARE = [
+    "config.middleware.RequestIdMiddleware",
+    "config.middleware.StaticMiddleware",
+    "tenants.middleware.TenantMiddleware",
+    "config.middleware.SecurityMiddleware",
+    "config.middleware.SessionMiddleware",
+    "config.middleware.CommonMiddleware",
+    "config.middleware.CsrfViewMiddleware",
+    "config.middleware.AuthenticationMiddleware",
+    "config.middleware.MessageMiddleware",
+    "config.middleware.XFrameOptionsMiddleware",
+    "config.middleware.ContentSecurityPolicyMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "tenants.context_processors.tenant",
+            ],
+        },
+    },
+]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+# Behind TLS cookies are bound to this very host; over plain http browsers refuse
+# both the flag and the prefix.
+SECURE_COOKIES = env.flag("SECURE_COOKIES", not DEVELOPMENT)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_NAME = "__Host-sessionid" if SECURE_COOKIES else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if SECURE_COOKIES else "csrftoken"
+if SECURE_COOKIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 60 * 60 * 24 * 30
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "manifest-src": ["'self'"],
+    }
+}
+
+# ------------------------------------------------------- people, sessions, API keys
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_GET = False
+SIGNUP_OPEN = env.flag("SIGNUP_OPEN", False)
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+KNOX_TOKEN_MODEL = "accounts.ApiKey"  # noqa: S105  # a model, no secret
+REST_KNOX = {
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_TTL": None,
+    "TOKEN_PREFIX": "parley_",
+}
+
+# ------------------------------------------------------------------------------ api
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.ApiKeyAuthentication",
+        "accounts.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "accounts.pagination.Pagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "accounts.errors.handle",
+    "DATETIME_FORMAT": "iso-8601",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Parley",
+    "DESCRIPTION": "Chat with agents, as a program.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# ------------------------------------------------------------- caches, files, sockets
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "KEY_FUNCTION": "tenants.cache.make_key",
+    }
+}
+MEDIA_ROOT = DATA_DIR / "media"
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "tenants.storage.TenantStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+    },
+}
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = DEBUG
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# ---------------------------------------------------------------------------- turns
+LOCAL_MODEL_URL = env.text("LOCAL_MODEL_URL")
+LOCAL_MODEL_KEY = env.text("LOCAL_MODEL_KEY")
+TURN_CONNECT_TIMEOUT = env.seconds("TURN_CONNECT_TIMEOUT", 10)
+TURN_FIRST_TOKEN_TIMEOUT = env.seconds("TURN_FIRST_TOKEN_TIMEOUT", 30)
+TURN_IDLE_TIMEOUT = env.seconds("TURN_IDLE_TIMEOUT", 30)
+TURN_TOTAL_TIMEOUT = env.seconds("TURN_TOTAL_TIMEOUT", 600)
+TURN_MAX_MESSAGE_BYTES = env.integer("TURN_MAX_MESSAGE_BYTES", 64 * 1024, minimum=1)
+TURN_MAX_OUTPUT_TOKENS = env.integer("TURN_MAX_OUTPUT_TOKENS", 4096, minimum=1)
+# Turns at once in one process; past it 503 with Retry-After.
+# How models are reached.
+LLM_CLIENT = "llm.client.LiteLLMClient"
+TURN_LIMIT = env.integer("TURN_LIMIT", 500, minimum=1)
+SSE_KEEP_ALIVE = env.seconds("SSE_KEEP_ALIVE", 15)
+
+# ---------------------------------------------------------------- language and logs
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+LOG_FORMAT = env.choice(
+    "LOG_FORMAT", "console" if DEVELOPMENT else "json", ("json", "console")
+)
+LOGGING_CONFIG = "config.logging.configure"
+LOGGING = {"format": LOG_FORMAT}

@@ -1,0 +1,23 @@
+"""A tenant's host."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from config.docs import DocsView
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.forbidden"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"
+
+urlpatterns = [
+    path("", include("chat.urls_pages")),
+    path("accounts/", include("accounts.urls_pages")),
+    path("admin/", admin.site.urls),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", DocsView.as_view(), name="docs"),
+    path("api/v1/", include("chat.urls")),
+    path("api/v1/", include("agents.urls")),
+    path("api/v1/", include("accounts.urls")),
+]

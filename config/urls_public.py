@@ -1,0 +1,16 @@
+"""The platform host: tenants and domains, no chat."""
+
+from django.urls import path
+from django.views.generic import TemplateView
+
+from tenants.admin import platform_site
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.forbidden"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"
+
+urlpatterns = [
+    path("", TemplateView.as_view(template_name="platform/home.html"), name="home"),
+    path("admin/", platform_site.urls),
+]

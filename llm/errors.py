@@ -1,0 +1,160 @@
+"""Why a provider gave no complete answer, as exceptions with stable codes.
+
+LLMError
+├── ProviderKeyMissing        provider_key_missing       nothing was sent
+├── ProviderUnauthorized      provider_unauthorized      401, 403
+├── ProviderModelNotFound     provider_model_not_found   404, unknown model
+├── ProviderRateLimited       provider_rate_limited      429
+│   └── ProviderQuotaExceeded provider_quota_exceeded    429, 402: no credit left
+├── ProviderBadRequest        provider_bad_request       400, 413, 422
+│   └── ProviderContextExceeded provider_context_exceeded
+├── ProviderContentFiltered   provider_content_filtered
+├── ProviderUnavailable       provider_unavailable       no connection, 503, 529
+├── ProviderError             provider_error             other 5xx, garbage
+├── ProviderTimeout           provider_timeout           408, 504, our own deadlines
+└── ProviderIncomplete        provider_incomplete        ended without a finish
+
+`text` is for the person in the chat; `detail` is for our logs, with keys removed.
+"""
+
+import re
+from typing import ClassVar
+from urllib.parse import quote
+
+from llm.events import Usage
+
+_DETAIL_LIMIT = 2_000
+# What keys look like when a provider echoes one that is not exactly the one we sent.
+_KEY_SHAPES = re.compile(
+    r"(?i)\b(?:bearer\s+|(?:api[-_]?)?key[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]{6,}"
+    r"|\b(?:sk|pk|rk|xai|gsk|ghp|hf|AIza|AKIA)[-_]?[A-Za-z0-9_*.\-]{12,}"
+)
+
+
+def redact(text: str, *secrets: str | None) -> str:
+    """`text` without the given secrets and without whatever looks like a key."""
+    for secret in secrets:
+        if secret:
+            for form in (secret, quote(secret, safe="")):
+                text = text.replace(form, "[redacted]")
+    return _KEY_SHAPES.sub("[redacted]", text)
+
+
+class LLMError(Exception):
+    """Base of all failures of this package; never raised itself.
+
+    `status` is the HTTP status we answer with; `provider_status` the one the provider
+    answered with; `retry_after` is in seconds. `partial_usage` counts what was spent
+    before the failure: as reported by the provider, else estimated from the text that
+    arrived, None when nothing did.
+    """
+
+    code: ClassVar[str]
+    text: ClassVar[str]
+    status: ClassVar[int] = 502
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        secrets: tuple[str | None, ...] = (),
+        provider_status: int | None = None,
+        retry_after: float | None = None,
+        partial_usage: Usage | None = None,
+    ) -> None:
+        super().__init__(self.text)
+        self.detail = redact(detail, *secrets)[:_DETAIL_LIMIT]
+        self.provider_status = provider_status
+        self.retry_after = retry_after
+        self.partial_usage = partial_usage
+
+
+class ProviderKeyMissing(LLMError):
+    code = "provider_key_missing"
+    text = (
+        "This provider has no API key yet; an administrator has to add one "
+        "in its settings."
+    )
+
+
+class ProviderUnauthorized(LLMError):
+    code = "provider_unauthorized"
+    text = (
+        "The provider refused our API key; an administrator has to check the key "
+        "in the provider's settings."
+    )
+
+
+class ProviderModelNotFound(LLMError):
+    code = "provider_model_not_found"
+    text = (
+        "The provider does not know this agent's model; choose another model or ask "
+        "an administrator to correct it."
+    )
+
+
+class ProviderRateLimited(LLMError):
+    code = "provider_rate_limited"
+    text = (
+        "The provider is receiving too many requests from us; wait a moment and "
+        "try again."
+    )
+
+
+class ProviderQuotaExceeded(ProviderRateLimited):
+    code = "provider_quota_exceeded"
+    text = (
+        "Our account with the provider has no credit left; an administrator has to "
+        "top it up."
+    )
+
+
+class ProviderBadRequest(LLMError):
+    code = "provider_bad_request"
+    text = (
+        "The provider refused the request; an administrator should check this "
+        "agent's model and parameters."
+    )
+
+
+class ProviderContextExceeded(ProviderBadRequest):
+    code = "provider_context_exceeded"
+    text = (
+        "The conversation is longer than this model can read; send a shorter message "
+        "or start a new conversation."
+    )
+
+
+class ProviderContentFiltered(LLMError):
+    code = "provider_content_filtered"
+    text = (
+        "The provider's content filter blocked this message; rephrase it and try again."
+    )
+
+
+class ProviderUnavailable(LLMError):
+    code = "provider_unavailable"
+    text = (
+        "The provider cannot be reached or is overloaded; try again in a few minutes."
+    )
+
+
+class ProviderError(LLMError):
+    code = "provider_error"
+    text = (
+        "Something went wrong at the provider; try again, and choose another model "
+        "if it keeps failing."
+    )
+
+
+class ProviderTimeout(LLMError):
+    code = "provider_timeout"
+    text = "The provider took too long to answer; try again."
+
+
+class ProviderIncomplete(LLMError):
+    code = "provider_incomplete"
+    text = (
+        "The provider stopped in the middle of the answer, which is therefore not "
+        "complete; try again."
+    )

@@ -1,0 +1,1 @@
+"""Where: one PostgreSQL schema for each organisation. Knows no user and no chat."""

@@ -1,0 +1,135 @@
+"""Tenants and domains, on the platform host only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from tenants import hosts, services
+from tenants.models import Domain, Tenant
+
+
+class PlatformSite(admin.AdminSite):
+    site_header = "Parley platform"
+    site_title = "Parley platform"
+    index_title = "Tenants"
+
+
+platform_site = PlatformSite(name="platform")
+
+
+class TenantAddForm(forms.ModelForm[Tenant]):
+    domain = forms.CharField(
+        required=False, help_text="Host name. Left empty: <slug>.localhost."
+    )
+    owner_email = forms.EmailField(help_text="Becomes the tenant's owner.")
+    owner_password = forms.CharField(
+        required=False,
+        widget=forms.PasswordInput,
+        help_text="Left empty, the owner sets one by “Forgot your password?”.",
+    )
+
+    class Meta:
+        model = Tenant
+        fields = ["slug", "name"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if self.errors:
+            return cleaned
+        try:
+            self.instance = services.create_tenant(
+                slug=cleaned["slug"],
+                name=cleaned["name"],
+                domain=cleaned["domain"],
+                owner_email=cleaned["owner_email"],
+                owner_password=cleaned["owner_password"] or None,
+            )
+        except ValidationError as error:
+            self.add_error(None, error)
+        return cleaned
+
+    def _post_clean(self) -> None:
+        """The service has made the row; a model form would check it once more."""
+
+    def save(self, commit: bool = True) -> Tenant:
+        return self.instance
+
+    def save_m2m(self) -> None:
+        """Tenants have no many-to-many fields; the admin calls this all the same."""
+
+
+class DomainInline(admin.TabularInline[Domain, Tenant]):
+    model = Domain
+    extra = 0
+
+    def has_add_permission(  # type: ignore[override]  # inlines are given the parent
+        self, request: HttpRequest, obj: Tenant | None
+    ) -> bool:
+        return obj is not None
+
+
+@admin.register(Tenant, site=platform_site)
+class TenantAdmin(admin.ModelAdmin[Tenant]):
+    list_display = ["name", "slug", "status", "created_at"]
+    list_filter = ["status"]
+    search_fields = ["name", "slug", "domains__domain"]
+    actions = ["suspend", "activate"]
+    inlines = [DomainInline]
+    fields = ["name", "slug", "status", "schema_name", "created_at"]
+    readonly_fields = ["slug", "schema_name", "created_at"]
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Tenant | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        if obj is None:
+            return TenantAddForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Tenant | None = None) -> Any:
+        if obj is None:
+            names = ["slug", "name", "domain", "owner_email", "owner_password"]
+            return [(None, {"fields": names})]
+        return super().get_fieldsets(request, obj)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Tenant | None = None
+    ) -> Any:
+        return self.readonly_fields if obj else []
+
+    def save_model(
+        self, request: HttpRequest, obj: Tenant, form: Any, change: bool
+    ) -> None:
+        if change:
+            obj.save()
+        hosts.forget()
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Tenant | None = None
+    ) -> bool:
+        """A row without its schema would hide data nobody can reach any more."""
+        return False
+
+    @admin.action(description="Suspend selected tenants")
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
+        self._set_status(request, queryset, Tenant.Status.SUSPENDED)
+
+    @admin.action(description="Activate selected tenants")
+    def activate(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
+        self._set_status(request, queryset, Tenant.Status.ACTIVE)
+
+    def _set_status(
+        self, request: HttpRequest, queryset: QuerySet[Tenant], status: Tenant.Status
+    ) -> None:
+        for tenant in queryset:
+            services.set_status(tenant=tenant, status=status)
+        messages.success(request, f"{len(queryset)} now {status.label.lower()}.")

@@ -1,0 +1,61 @@
+"""The tenant of a request, from its Host and from nowhere else.
+
+Async on purpose: a sync middleware would hold a thread as long as a stream lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import markcoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
+
+from tenants.db import PUBLIC, current
+from tenants.hosts import Resolution, resolve
+
+# Answered on any Host: who probes a process does not know its tenants.
+ANY_HOST = frozenset({"/healthz", "/readyz"})
+_JSON_PREFIXES = ("/api/", "/v1/")
+
+
+class TenantMiddleware:
+    sync_capable = False
+    async_capable = True
+
+    def __init__(
+        self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+    ) -> None:
+        self.get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path in ANY_HOST:
+            request.urlconf = "config.urls_health"
+            current.set(PUBLIC)
+            return await self.get_response(request)
+        resolution = await resolve(request.META.get("HTTP_HOST", ""))
+        if resolution.scope is None or resolution.suspended:
+            return _refusal(request, resolution)
+        # No reset afterwards: every request runs in a context of its own, and a
+        # streaming response is still being produced when this function has returned.
+        current.set(resolution.scope)
+        if resolution.scope is PUBLIC:
+            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
+        return await self.get_response(request)
+
+
+def _refusal(request: HttpRequest, resolution: Resolution) -> HttpResponse:
+    if resolution.suspended:
+        status, code = 403, "tenant_suspended"
+        detail = "This workspace is suspended. Ask whoever runs it."
+        template = "tenants/suspended.html"
+    else:
+        status, code = 404, "unknown_host"
+        detail = "There is no workspace at this address."
+        template = "tenants/unknown.html"
+    if request.path.startswith(_JSON_PREFIXES):
+        return JsonResponse({"detail": detail, "code": code}, status=status)
+    return HttpResponse(render_to_string(template, {"detail": detail}), status=status)

@@ -1,0 +1,1 @@
+"""The database engine that follows the tenant (`ENGINE = "tenants.postgresql"`)."""

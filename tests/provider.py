@@ -1,0 +1,388 @@
+"""A stand-in for a model provider: a real HTTP server that speaks OpenAI's API.
+
+In a test: `with Provider() as provider:` and `provider.enqueue(Answer(...))`; requests
+without a queued answer are answered by model name (`answer_for`). For a bench it runs
+alone: `python -m tests.provider --port 9000`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from tests.provider_answers import (
+    SECRET_MARKER,
+    Answer,
+    answer_for,
+    delta_event,
+    error_body,
+    frame,
+    http_chunk,
+    sse_event,
+    usage_field,
+)
+
+__all__ = ["SECRET_MARKER", "Answer", "Closed", "Provider", "Request", "answer_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it arrived; header names in lower case, `at` monotonic."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A connection the client closed while we were answering; `at` is monotonic."""
+
+    at: float
+    pieces_sent: int
+
+
+class _Connection(asyncio.Protocol):
+    """One client connection; answers its requests one after the other."""
+
+    def __init__(self, provider: "Provider") -> None:
+        self._provider = provider
+        self._buffer = b""
+        self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._sent = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._provider._connections.add(transport)
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._writable.set()
+        self._provider._connections.discard(self._transport)
+        if self._task is not None:
+            self._task.cancel()
+            self._provider._note_closed(Closed(time.monotonic(), self._sent))
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if self._task is None:
+            self._next_request()
+
+    def _next_request(self) -> None:
+        head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        first, *lines = head.decode("latin-1").split("\r\n")
+        pairs = (line.partition(":") for line in lines)
+        headers = {name.lower(): value.strip() for name, _, value in pairs}
+        size = int(headers.get("content-length", 0))
+        if len(rest) < size:
+            return
+        self._buffer = rest[size:]
+        method, path, _ = first.split(" ", 2)
+        try:
+            body = json.loads(rest[:size]) if size else None
+        except ValueError:
+            body = None
+        request = Request(method, path, headers, body, time.monotonic())
+        self._sent = 0
+        self._task = asyncio.get_running_loop().create_task(self._serve(request))
+
+    async def _serve(self, request: Request) -> None:
+        self._provider._note_request(request)
+        path = request.path.partition("?")[0].removeprefix("/v1")
+        if path == "/chat/completions" and isinstance(request.body, dict):
+            answer = self._provider._take(request.body)
+            with self._provider._counting():
+                await self._complete(answer, request)
+        elif path == "/models":
+            names = ("mock-200x50ms-0ms", "mock-2000x0ms-0ms")
+            rows = [{"id": n, "object": "model", "owned_by": "mock"} for n in names]
+            self._reply(200, {"object": "list", "data": rows})
+        elif path == "/stats":
+            self._reply(200, self._provider.stats())
+        else:
+            self._reply(404, {"error": {"message": SECRET_MARKER}})
+        self._task = None
+        if not self._transport.is_closing() and self._buffer:
+            self._next_request()
+
+    def _reply(self, status: int, payload: object, extra: str = "") -> None:
+        body = json.dumps(payload).encode()
+        head = (
+            f"HTTP/1.1 {status} Stand-in\r\nContent-Type: application/json\r\n"
+            f"{extra}Content-Length: {len(body)}\r\n\r\n"
+        )
+        self._transport.write(head.encode() + body)
+
+    async def _complete(self, answer: Answer, request: Request) -> None:
+        if answer.headers_after:
+            await asyncio.sleep(answer.headers_after)
+        if answer.status != 200:
+            extra = (
+                f"Retry-After: {answer.retry_after}\r\n" if answer.retry_after else ""
+            )
+            self._reply(
+                answer.status,
+                error_body(answer, request.headers.get("authorization", "")),
+                extra,
+            )
+        elif request.body.get("stream"):
+            await self._stream(answer, request.body)
+        else:
+            content = answer.content(request.body)
+            if answer.pace:
+                await asyncio.sleep(answer.first_after + len(content) / answer.pace)
+            whole = frame(str(request.body.get("model")), {}, answer.finish)
+            whole["choices"] = [
+                {
+                    "index": 0,
+                    "finish_reason": answer.finish,
+                    "message": {"role": "assistant", "content": "".join(content)},
+                }
+            ]
+            whole |= {"object": "chat.completion", **usage_field(answer, len(content))}
+            self._reply(200, whole)
+
+    async def _stream(self, answer: Answer, body: Mapping[str, Any]) -> None:
+        self._transport.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+            b"Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        model = str(body.get("model"))
+        pings = None
+        if answer.pings_every:
+            pings = asyncio.create_task(self._ping(answer.pings_every))
+        try:
+            await self._send(answer, sse_event(frame(model, {"role": "assistant"})))
+            if await self._pieces(answer, model, body):
+                await self._finish(answer, model, body)
+        finally:
+            if pings is not None:
+                pings.cancel()
+
+    async def _ping(self, every: float) -> None:
+        while True:
+            await asyncio.sleep(every)
+            self._transport.write(http_chunk(b": ping\n\n"))
+
+    async def _pieces(
+        self, answer: Answer, model: str, body: Mapping[str, Any]
+    ) -> bool:
+        """Send the content at its pace; False when a fault ended the stream."""
+        events = [delta_event(model, "reasoning_content", r) for r in answer.reasoning]
+        events += [
+            delta_event(model, "content", piece) for piece in answer.content(body)
+        ]
+        loop = asyncio.get_running_loop()
+        start = loop.time() + answer.first_after
+        for number, event in enumerate(events):
+            if answer.fault and number == answer.fault_after:
+                break
+            due = start + number / answer.pace if answer.pace else start
+            if (wait := due - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            await self._send(answer, event)
+            self._sent += 1
+            self._provider.chunks_sent += 1
+        return answer.fault is None or await self._strike(answer)
+
+    async def _send(self, answer: Answer, data: bytes) -> None:
+        await self._writable.wait()
+        size = answer.slice_bytes
+        if not size:
+            self._transport.write(http_chunk(data))
+            return
+        for at in range(0, len(data), size):
+            self._transport.write(http_chunk(data[at : at + size]))
+            await asyncio.sleep(0.001)
+
+    async def _strike(self, answer: Answer) -> bool:
+        match answer.fault:
+            case "error":
+                await self._send(answer, sse_event(error_body(answer, "")))
+                self._transport.write(b"0\r\n\r\n")
+            case "garbage":
+                await self._send(answer, b"data: {" + SECRET_MARKER.encode() + b"\n\n")
+                self._transport.write(b"0\r\n\r\n")
+            case "close":
+                self._transport.write(b"0\r\n\r\n")
+            case "stall":
+                await asyncio.sleep(3600)
+            case _:
+                await asyncio.sleep(0.05)  # a reset would destroy what is unread
+                self._task = None  # our own doing: not a close by the client
+                if answer.fault == "reset":
+                    raw = self._transport.get_extra_info("socket")
+                    linger = struct.pack("ii", 1, 0)
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self._transport.close()
+        return False
+
+    async def _finish(
+        self, answer: Answer, model: str, body: Mapping[str, Any]
+    ) -> None:
+        wanted = bool((body.get("stream_options") or {}).get("include_usage"))
+        usage = usage_field(answer, self._sent) if wanted else {}
+        last = frame(model, {}, answer.finish)
+        if usage and answer.usage_with_finish:
+            await self._send(answer, sse_event(last | usage))
+        else:
+            await self._send(answer, sse_event(last))
+            if usage:
+                await self._send(answer, sse_event({**last, "choices": [], **usage}))
+        if answer.hold_open:
+            await asyncio.sleep(answer.hold_open)
+        await self._send(answer, b"data: [DONE]\n\n")
+        self._transport.write(b"0\r\n\r\n")
+
+
+class Provider:
+    """The server, on a loopback port of its own, in a thread of its own.
+
+    `requests` lists what arrived. Everything public may be used from any thread.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.requests: list[Request] = []
+        self.chunks_sent = 0
+        self.open_streams = 0
+        self.max_open_streams = 0
+        self._port = port
+        self._queue: deque[Answer] = deque()
+        self._by_model: dict[str, Answer] = {}
+        self._connections: set[asyncio.Transport] = set()
+        self._closes: deque[Closed] = deque()
+        self._changed = threading.Condition()
+        self._started = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    def enqueue(self, *answers: Answer) -> None:
+        """Answers for the next requests, in order, whatever their model."""
+        with self._changed:
+            self._queue.extend(answers)
+
+    def on(self, model: str, answer: Answer) -> None:
+        """Always answer this model so (unless something is queued)."""
+        with self._changed:
+            self._by_model[model] = answer
+
+    def wait_closed(self, timeout: float = 5.0) -> Closed:
+        """Block until a client has closed a connection in mid-answer; consumes it."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._closes, timeout):
+                raise TimeoutError("no client closed its connection")
+            return self._closes.popleft()
+
+    def wait_requests(self, count: int = 1, timeout: float = 5.0) -> None:
+        """Block until that many requests have arrived in all."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self.requests) >= count, timeout):
+                raise TimeoutError(f"{len(self.requests)} of {count} requests arrived")
+
+    def stats(self) -> dict[str, int]:
+        return {
+            "requests": len(self.requests),
+            "chunks": self.chunks_sent,
+            "open": self.open_streams,
+            "max_open": self.max_open_streams,
+        }
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve_all()), name="provider", daemon=True
+        )
+        self._thread.start()
+        if not self._started.wait(10):
+            raise RuntimeError("the stand-in provider did not start")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(10)
+
+    async def _serve_all(self) -> None:
+        """Listen until the `with` block ends."""
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        server = await self._loop.create_server(
+            lambda: _Connection(self), "127.0.0.1", self._port, backlog=4096
+        )
+        self._port = server.sockets[0].getsockname()[1]
+        self._started.set()
+        try:
+            await self._stopping.wait()
+        finally:
+            server.close()
+            for connection in list(self._connections):
+                connection.close()
+            await asyncio.sleep(0)  # lets their transports go
+
+    def _note_request(self, request: Request) -> None:
+        with self._changed:
+            self.requests.append(request)
+            self._changed.notify_all()
+
+    def _note_closed(self, closed: Closed) -> None:
+        with self._changed:
+            self._closes.append(closed)
+            self._changed.notify_all()
+
+    def _take(self, body: Mapping[str, Any]) -> Answer:
+        model = str(body.get("model"))
+        with self._changed:
+            if self._queue:
+                return self._queue.popleft()
+            return self._by_model.get(model) or answer_for(model)
+
+    @contextlib.contextmanager
+    def _counting(self) -> Iterator[None]:
+        self.open_streams += 1
+        self.max_open_streams = max(self.max_open_streams, self.open_streams)
+        try:
+            yield
+        finally:
+            self.open_streams -= 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    provider = Provider(parser.parse_args().port)
+
+    with provider, contextlib.suppress(KeyboardInterrupt):
+        sys.stdout.write(f"{provider.url}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Meter: what every call to a provider used and cost. Outlives conversations."""

@@ -13,6 +13,14 @@ class TurnRunningError(APIError):
         super().__init__("An answer is still being written here. Stop it or wait.")
 
 
+class RepeatedMessageError(APIError):
+    code = "repeated_message"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("This message was sent before; its answer is in the history.")
+
+
 class InvalidMessageError(APIError):
     code = "invalid"
     status = 400

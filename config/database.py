@@ -47,6 +47,7 @@ def connection_settings(url: str, *, pool_size: int) -> dict[str, Any]:
         "min_size": 1,
         "max_size": pool_size,
         "timeout": 5,
+        "num_workers": 2,
         "reset": _forget_session,
     }
     return {

@@ -54,7 +54,7 @@ def _body_size(request: HttpRequest) -> int:
     """Bytes received. The server has spooled the body by now; a chunked one has no
     Content-Length, so the spool is measured."""
     body: Any = request._stream  # where ASGIRequest keeps it
-    if not hasattr(body, "seek"):  # the test client's
+    if not body.seekable():  # the test client's
         return int(request.META.get("CONTENT_LENGTH") or 0)
     position = body.tell()
     size: int = body.seek(0, 2)

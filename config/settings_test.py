@@ -1,12 +1,14 @@
 """Settings for tests and type checks: like production's, with fast hashes.
 
-tests/conftest.py puts the address of its own embedded PostgreSQL into the
-environment first; the type checker needs none and reaches none.
+pytest reads them before any fixture runs; tests/database.py points Django at the
+tests' own PostgreSQL afterwards. The type checker reaches none.
 """
 
 import os
 
-os.environ.setdefault("DATABASE_URL", "postgresql:///parley")
+# Stands for "none given", in which case the tests start a server of their own.
+NO_DATABASE = "postgresql:///parley"
+os.environ.setdefault("DATABASE_URL", NO_DATABASE)
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 os.environ.setdefault("CREDENTIAL_KEYS", "only-for-tests")
 os.environ.setdefault("DATA_DIR", "var/test")

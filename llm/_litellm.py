@@ -114,7 +114,19 @@ def _import() -> Any:
         logger.setLevel(logging.CRITICAL + 1)
     for name in _QUIETED:
         logging.getLogger(name).setLevel(logging.WARNING)
+    _unhang_filters()
     return litellm
+
+
+def _unhang_filters() -> None:
+    """LiteLLM rewrites the lines of uvicorn's and asyncio's loggers too: not here."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] in {"uvicorn", "gunicorn", "asyncio"} and isinstance(
+            logger, logging.Logger
+        ):
+            for added in list(logger.filters):
+                if type(added).__module__.startswith("litellm"):
+                    logger.removeFilter(added)
 
 
 async def close_connections() -> None:
@@ -123,9 +135,15 @@ async def close_connections() -> None:
         return
     kept = _module.in_memory_llm_clients_cache
     suffix = f"-{id(asyncio.get_running_loop())}"
+    clients = [kept.cache_dict[key] for key in kept.cache_dict if key.endswith(suffix)]
     for key in [key for key in kept.cache_dict if key.endswith(suffix)]:
-        client = kept.cache_dict.pop(key)
+        del kept.cache_dict[key]
         kept.ttl_dict.pop(key, None)
+    # Made when first needed (for anthropic and gemini), and again after this.
+    shared = vars(_module).pop("module_level_aclient", None)
+    if shared is not None:
+        clients.append(shared)
+    for client in clients:
         close = getattr(client, "aclose", None) or getattr(client, "close", None)
         if close is not None:
             await close()

@@ -29,10 +29,10 @@ KEYLESS: Final = OPENAI_COMPATIBLE | frozenset(
         "xinference",
     }
 )
-# An allow-list, because LiteLLM takes the credentials of many providers from the machine
-# (environment, cloud SDKs, log-in files), even when a key is given with the call: a
-# tenant would use the operator's account. With these the given key, and nothing of a
-# poisoned environment, was seen to arrive (litellm 1.106.2).
+# An allow-list, because LiteLLM takes the credentials of many providers from the
+# machine (environment, cloud SDKs, log-in files), even when a key comes with the call:
+# a tenant would use the operator's account. With these the given key, and nothing of
+# a poisoned environment, was seen to arrive (litellm 1.106.2).
 _BY_KEY: Final = frozenset(
     """
     ai21 ai21_chat aiml anthropic apertis azure azure_ai baseten cerebras chutes
@@ -43,7 +43,7 @@ _BY_KEY: Final = frozenset(
     nano-gpt nebius novita nscale nvidia_nim openai openrouter ovhcloud parasail
     perplexity poe publicai reka sambanova scaleway synthetic tencent together_ai v0
     vercel_ai_gateway volcengine wandb xai xiaomi_mimo zai
-    """.split()
+    """.split()  # noqa: SIM905  67 quoted names are no better
 )
 _CHAT_MODES: Final = frozenset({"chat", "responses"})
 

@@ -82,10 +82,11 @@ async def unit(
     to its end, as a thread cannot be interrupted; make it one transaction.
     """
     context = contextvars.Context()
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(
-        _threads, lambda: context.run(_run_unit, target, work, args, kwargs)
-    )
+    return await _on_thread(lambda: context.run(_run_unit, target, work, args, kwargs))
+
+
+async def _on_thread(call: Callable[[], R]) -> R:
+    return await asyncio.get_running_loop().run_in_executor(_threads, call)
 
 
 def _run_unit(

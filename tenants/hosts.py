@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db import OperationalError
 
 from tenants.db import PUBLIC, Scope, unit
 from tenants.models import Domain, Tenant
@@ -37,7 +38,13 @@ async def resolve(host: str) -> Resolution:
     entry = _known.get(name)
     if entry and entry[0] > time.monotonic():
         return entry[1]
-    found = await unit(PUBLIC, _look_up, name)
+    try:
+        found = await unit(PUBLIC, _look_up, name)
+    except OperationalError:
+        # While the database is away, whom we knew we still know.
+        if entry is None:
+            raise
+        return entry[1]
     _known[name] = (time.monotonic() + TTL, found)
     _known.move_to_end(name)
     while len(_known) > LIMIT:

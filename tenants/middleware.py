@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from asgiref.sync import markcoroutinefunction
 from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -36,7 +37,10 @@ class TenantMiddleware:
             request.urlconf = "config.urls_health"
             current.set(PUBLIC)
             return await self.get_response(request)
-        resolution = await resolve(request.META.get("HTTP_HOST", ""))
+        try:
+            resolution = await resolve(request.META.get("HTTP_HOST", ""))
+        except OperationalError:
+            return _unavailable(request)
         if resolution.scope is None or resolution.suspended:
             return _refusal(request, resolution)
         # No reset afterwards: every request runs in a context of its own, and a
@@ -45,6 +49,16 @@ class TenantMiddleware:
         if resolution.scope is PUBLIC:
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
         return await self.get_response(request)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    detail = "The database is busy or away. Try again in some seconds."
+    headers = {"Retry-After": "5"}
+    if request.path.startswith(_JSON_PREFIXES):
+        body = {"detail": detail, "code": "database_unavailable"}
+        return JsonResponse(body, status=503, headers=headers)
+    page = render_to_string("tenants/unavailable.html", {"detail": detail})
+    return HttpResponse(page, status=503, headers=headers)
 
 
 def _refusal(request: HttpRequest, resolution: Resolution) -> HttpResponse:

@@ -18,6 +18,7 @@ from chat.errors import (
     InvalidMessageError,
     NoAgentError,
     NotFoundError,
+    RepeatedMessageError,
     TooLargeError,
     TurnRunningError,
 )
@@ -44,15 +45,42 @@ def start_turn(*, user: User, send: Send) -> TurnPlan:
     """
     _check(send)
     try:
-        with transaction.atomic():
-            started = _start(user, send)
+        started = _commit(user, send)
     except IntegrityError as error:
-        # Two requests met: on a new id, or on "one running turn" of a conversation.
-        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
-        if name == "turn_one_running":
-            raise TurnRunningError from error
-        raise InvalidMessageError("That message id is already taken.") from error
+        if _violated(error) != "chat_conversation_pkey":
+            raise
+        # Two requests made the same new conversation; the other one has it now.
+        started = _commit(user, send)
     return _plan(user, started)
+
+
+def _commit(user: User, send: Send) -> _Started:
+    try:
+        with transaction.atomic():
+            return _start(user, send)
+    except IntegrityError as error:
+        match _violated(error):
+            case "turn_one_running":
+                raise TurnRunningError from error
+            case "chat_message_pkey":
+                raise _taken(user, send) from error
+        raise
+
+
+def _violated(error: IntegrityError) -> str:
+    """The name of the constraint."""
+    return str(getattr(getattr(error.__cause__, "diag", None), "constraint_name", ""))
+
+
+def _taken(user: User, send: Send) -> Exception:
+    """A message id that exists: a repeated send, or somebody else's, of which a
+    stranger learns nothing."""
+    mine = Message.objects.visible_to(user).filter(
+        pk=send.message_id, conversation=send.conversation_id
+    )
+    if mine.exists():
+        return RepeatedMessageError()
+    return NotFoundError("There is no such message in this conversation.")
 
 
 def _check(send: Send) -> None:

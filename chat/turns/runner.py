@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -53,6 +54,17 @@ class LiveTurn:
         self.first_token_at: datetime | None = None
         self.ending: str = ""
         self.producer: asyncio.Task[None] | None = None
+        self.log.append(
+            Opened(
+                message_id=plan.reply_id,
+                conversation_id=plan.conversation_id,
+                user_message_id=plan.user_message_id,
+                agent_id=plan.agent_id,
+                model=plan.model,
+            )
+        )
+        if plan.new_title:
+            self.log.append(Titled(plan.conversation_id, plan.new_title))
 
     def take(self, event: TextDelta | ReasoningDelta) -> None:
         if self.first_token is None:
@@ -76,25 +88,27 @@ class Runner:
         self.client = client
         self.limit = limit
         self._live: dict[tuple[str, str], LiveTurn] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._running = 0
 
-    def check_room(self) -> None:
-        """Raises BusyError when this process runs as many turns as it may."""
+    async def start(
+        self, target: Scope, commit: Callable[[], TurnPlan]
+    ) -> tuple[TurnPlan, TurnLog]:
+        """Commit a turn in a database unit and begin it.
+
+        Both or neither, also when the caller is cancelled on the way: a client may
+        leave while its message is being stored. Raises what `commit` raises, and
+        BusyError when this process runs as many turns as it may.
+        """
         if self._running >= self.limit:
             raise BusyError
-
-    def start(self, plan: TurnPlan) -> TurnLog:
-        """Begin a committed turn; it goes on whatever becomes of the caller."""
-        live = LiveTurn(plan)
-        self._live[plan.scope.schema_name, plan.conversation_id] = live
         self._running += 1
         task = asyncio.get_running_loop().create_task(
-            self._supervise(live), context=detached(plan.scope)
+            self._begin(target, commit), context=detached(target)
         )
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return live.log
+        self._keep(task)
+        live = await asyncio.shield(task)
+        return live.plan, live.log
 
     def log_of(self, scope: Scope, conversation_id: str) -> TurnLog | None:
         """The log of the turn that runs, or just ran, in a conversation."""
@@ -114,6 +128,21 @@ class Runner:
             live.end("interrupted")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
+
+    async def _begin(self, target: Scope, commit: Callable[[], TurnPlan]) -> LiveTurn:
+        try:
+            live = LiveTurn(await unit(target, commit))
+        except BaseException:
+            self._running -= 1
+            raise
+        self._live[target.schema_name, live.plan.conversation_id] = live
+        self._keep(asyncio.create_task(self._supervise(live)))
+        return live
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        """A strong reference; the loop itself holds none."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _supervise(self, live: LiveTurn) -> None:
         plan = live.plan
@@ -195,17 +224,6 @@ class Runner:
 
     async def _read_provider(self, live: LiveTurn) -> None:
         plan = live.plan
-        live.log.append(
-            Opened(
-                message_id=plan.reply_id,
-                conversation_id=plan.conversation_id,
-                user_message_id=plan.user_message_id,
-                agent_id=plan.agent_id,
-                model=plan.model,
-            )
-        )
-        if plan.new_title:
-            live.log.append(Titled(plan.conversation_id, plan.new_title))
         if plan.prompt is None:
             raise plan.failure or AssertionError("a plan without a prompt")
         await _until_read(live.log)
@@ -227,9 +245,7 @@ class Runner:
             except (OperationalError, InterfaceError):
                 logger.warning("first token not noted", turn=plan.turn_id)
 
-        task = asyncio.create_task(note())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._keep(asyncio.create_task(note()))
 
 
 async def _until_read(log: TurnLog) -> None:

@@ -6,6 +6,7 @@ With scripts the page talks to the API (stream.py); both start turns by the same
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_required
@@ -22,7 +23,7 @@ from chat.models import Conversation, Message
 from chat.services.conversations import request_stop
 from chat.services.starting import start_turn
 from chat.templatetags.chat_markup import MARKS
-from chat.turns.plan import Send, TurnPlan
+from chat.turns.plan import Send
 from chat.turns.runner import get_runner
 from tenants.db import scope
 
@@ -80,21 +81,15 @@ def _own(request: HttpRequest, conversation_id: str) -> Conversation:
 def _send(request: HttpRequest, found: Conversation | None) -> HttpResponse:
     text = request.POST.get("message", "").replace("\r\n", "\n")
     send = Send(text=text, conversation_id=found.pk if found else None)
-    runner = get_runner()
+    commit = partial(start_turn, user=_user(request), send=send)
     try:
-        runner.check_room()
-        plan = start_turn(user=_user(request), send=send)
+        # In the server's event loop, where turns live.
+        plan, _ = async_to_sync(get_runner().start)(scope(), commit)
     except APIError as refusal:
         page = _page(request, found, text=text, notice=refusal.detail)
         page.status_code = refusal.status
         return page
-    async_to_sync(_start)(plan)
     return redirect("chat:conversation", plan.conversation_id)
-
-
-async def _start(plan: TurnPlan) -> None:
-    """In the server's event loop, where turns live."""
-    get_runner().start(plan)
 
 
 async def _stop(conversation_id: str) -> None:

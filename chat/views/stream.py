@@ -7,7 +7,7 @@ database is asked happens in one unit before.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec
 
 from django.conf import settings
@@ -82,10 +82,7 @@ async def start(request: HttpRequest) -> HttpResponseBase:
         # A stranger learns that it is one, whatever it sent.
         await unit(scope(), authenticated, request)
         raise
-    runner = get_runner()
-    runner.check_room()
-    plan = await unit(scope(), _begin, request, posted.send)
-    log = runner.start(plan)
+    plan, log = await get_runner().start(scope(), partial(_begin, request, posted.send))
     if posted.stream:
         return _stream(request, log)
     return await _whole(log, plan)

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -170,21 +173,34 @@ def test_a_missing_key_is_told_before_any_request(
     assert provider.requests == []
 
 
-@pytest.mark.parametrize("name", ["openai_compatible", "local", "hosted_vllm"])
-def test_the_operators_key_is_never_used(
+def test_nothing_of_the_operators_environment_reaches_a_provider(
     provider: Provider,
-    prompt: MakePrompt,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
 ) -> None:
-    for variable in ("OPENAI_API_KEY", "HOSTED_VLLM_API_KEY"):
-        monkeypatch.setenv(variable, "sk-operator")
-    for variable in ("OPENAI_ORGANIZATION", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
-        monkeypatch.setenv(variable, "sk-operator")
-    assert ask(prompt(endpoint=Endpoint(name, None, provider.url))).finished
-    assert ask(prompt(endpoint=Endpoint("openai", KEY, provider.url))).finished
-    assert len(provider.requests) == 2
+    """In a process of its own, because LiteLLM reads much of it when imported."""
+    script = f"""
+from llm.client import Endpoint, Prompt
+from tests.llm.conftest import ask
+messages = [{{"role": "user", "content": "Hi"}}]
+for name, key in [
+    ("openai_compatible", None), ("local", None), ("hosted_vllm", None),
+    ("openai", "{KEY}"), ("xai", "{KEY}"), ("azure", "{KEY}"),
+]:
+    ask(Prompt(Endpoint(name, key, "{provider.url}"), "m", messages))
+"""
+    names = [
+        *("OPENAI_API_KEY", "XAI_API_KEY", "HOSTED_VLLM_API_KEY", "AZURE_API_KEY"),
+        *("OPENAI_ORGANIZATION", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"),
+        *("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+        *("AZURE_AD_TOKEN", "AZURE_OPENAI_AD_TOKEN"),
+    ]
+    environment = {**os.environ, **dict.fromkeys(names, "http://sk-operator.invalid")}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert len(provider.requests) == 6
     assert "sk-operator" not in repr(provider.requests)
+    assert [KEY in repr(request) for request in provider.requests] == [
+        *(False, False, False),
+        *(True, True, True),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ async function show(response, reply, question) {
   if (result !== "ended") {
     reply.end("lost");
   }
-  say(result === "ended" ? "Reply complete" : "Connection lost", true);
+  say(reply.isWhole ? "Reply complete" : "The reply is not complete", true);
   composer.running = false;
   offerRetry();
 }

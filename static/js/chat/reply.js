@@ -60,6 +60,7 @@ export class Reply {
 
   /** The reply is over; `mark` names how, if not by itself. */
   end(mark, error) {
+    this.isWhole = !mark;
     this.#render();
     delete this.prose.dataset.growing;
     decorate(this.article);

@@ -1,0 +1,1 @@
+"""Measurements of docs/performance.md, run by `make bench`."""

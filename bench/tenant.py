@@ -1,0 +1,79 @@
+"""A database with one tenant whose agent asks the provider stand-in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from config.postgres import ensure_database_url
+
+SCHEMA = "t_bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    key: str
+    environment: dict[str, str]
+
+
+_AGENT = """
+from agents.models import Agent, Provider
+from agents.services import revise_agent, set_provider_key
+from tenants.db import entered
+from tenants.services import tenant_by_slug
+with entered(tenant_by_slug("bench").scope):
+    provider = Provider.objects.create(
+        name="standin", kind="openai_compatible", base_url={url!r},
+        model_names=[{model!r}],
+    )
+    set_provider_key(provider=provider, api_key="bench-key")
+    revise_agent(
+        agent=Agent.objects.get(), system_prompt="Answer.", author=None,
+        model="standin/" + {model!r}, parameters={{}},
+    )
+"""
+
+
+def prepare(folder: Path, url: str, model: str) -> Prepared:
+    """Starts the database in `folder`, which this process keeps until it ends."""
+    os.environ.pop("DATABASE_URL", None)
+    ensure_database_url(folder)
+    environment = {
+        name: os.environ[name] for name in ("DATABASE_URL", "DATABASE_EMBEDDED")
+    }
+    environment |= {"DATA_DIR": str(folder), "LOG_FORMAT": "json"}
+    os.environ.update(environment)
+    _manage("migrate_schemas", "-v0")
+    owner = "owner@bench.test"
+    _manage("create_tenant", "bench", "--owner", owner)
+    _manage("shell", "-v0", "-c", _AGENT.format(url=url, model=model))
+    key = _manage("create_api_key", "--tenant", "bench", "--user", owner)
+    return Prepared(key=key.strip(), environment=environment)
+
+
+def stored_turns() -> int:
+    """Turns whose reply is complete and whose usage is recorded, as reported."""
+    query = f"""
+        SELECT count(*) FROM {SCHEMA}.chat_turn t
+        JOIN {SCHEMA}.chat_message m ON m.id = t.reply_id AND m.status = 'complete'
+        JOIN {SCHEMA}.usage_usagerecord u ON u.turn_id = t.id AND NOT u.estimated
+        WHERE t.status = 'done'
+    """  # noqa: S608  # a constant
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        row = connection.execute(query.encode()).fetchone()
+        return row[0] if row else 0
+
+
+def _manage(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return done.stdout

@@ -1,0 +1,1 @@
+"""The whole suite; `provider.py` is the stand-in for a model provider."""

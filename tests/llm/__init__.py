@@ -1,0 +1,1 @@
+"""Tests of the engine; they need no Django and no database."""

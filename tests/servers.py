@@ -1,0 +1,150 @@
+"""Real servers in processes of their own, and clients that name a tenant by Host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+
+from accounts.models import User
+from tenants.db import entered
+from tenants.models import Tenant
+from tests.factories import make_key, person
+
+ROOT = Path(__file__).resolve().parents[1]
+Kind = Literal["daphne", "uvicorn"]
+KINDS: tuple[Kind, ...] = ("daphne", "uvicorn")
+_WORKERS = {"daphne": "0", "uvicorn": "1"}
+_START_SECONDS = 60
+
+
+class LiveServer:
+    """Parley on a loopback port, as `make run` or `make serve` start it."""
+
+    def __init__(
+        self, kind: Kind, database_url: str, folder: Path, **environment: str
+    ) -> None:
+        self.kind = kind
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder / f"{kind}-{self.port}.log"
+        self._seen = 0
+        own = {"PORT": str(self.port)} | environment
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "config.web", "--workers", _WORKERS[kind]],
+                cwd=ROOT,
+                env=server_environment(database_url, folder) | own,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            assert self._process.poll() is None, f"the server ended:\n{self.output()}"
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/readyz", trust_env=False).is_success:
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"the server was not ready:\n{self.output()}")
+
+    def stop(self) -> None:
+        """In good order, as when the launcher ends; by force if that fails."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def output(self) -> str:
+        """What the server has said since the last call."""
+        with self._log.open("rb") as log:
+            log.seek(self._seen)
+            said = log.read()
+        self._seen += len(said)
+        return said.decode(errors="replace")
+
+    def client(
+        self, tenant: Tenant | str, name: str = "", **options: Any
+    ) -> httpx.Client:
+        """A client on a tenant's host (or any `host`); `name` of the cast signs it in
+        with an API key. Close it, or use it in a `with`."""
+        return httpx.Client(**self._options(tenant, name, options))
+
+    def async_client(
+        self, tenant: Tenant | str, name: str = "", **options: Any
+    ) -> httpx.AsyncClient:
+        return httpx.AsyncClient(**self._options(tenant, name, options))
+
+    def _options(
+        self, tenant: Tenant | str, name: str, options: dict[str, Any]
+    ) -> dict[str, Any]:
+        headers = {"Host": f"{host_of(tenant)}:{self.port}"}
+        if name:
+            assert isinstance(tenant, Tenant)
+            headers["Authorization"] = f"Bearer {make_key(tenant, name)}"
+        headers |= options.pop("headers", {})
+        return {
+            "base_url": self.url,
+            "headers": headers,
+            "timeout": 30,
+            "trust_env": False,
+        } | options
+
+
+def host_of(tenant: Tenant | str) -> str:
+    return tenant if isinstance(tenant, str) else f"{tenant.slug}.localhost"
+
+
+def session_cookie(tenant: Tenant, name: str) -> dict[str, str]:
+    """The cookie of a session in which one of the cast is signed in."""
+    with entered(tenant.scope):
+        user: User = person(tenant, name)
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
+        assert session.session_key
+        return {settings.SESSION_COOKIE_NAME: session.session_key}
+
+
+def server_environment(database_url: str, folder: Path) -> dict[str, str]:
+    """For processes that share the tests' database: servers and manage.py."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LOCAL_MODEL", "TURN_", "PYTEST_"))
+    } | {
+        "DJANGO_SETTINGS_MODULE": "config.settings_test",
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(folder),
+        "BIND": "127.0.0.1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication
-from rest_framework import authentication
+from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from accounts.models import ApiKey, User
@@ -19,7 +19,9 @@ from accounts.services import LAST_USED_STEP, mark_used
 
 class ApiKeyAuthentication(TokenAuthentication):  # type: ignore[misc]  # untyped
     def authenticate_credentials(self, token: bytes) -> tuple[User, ApiKey]:
-        user, key = super().authenticate_credentials(token.replace(b"\x00", b""))
+        if not token.isascii() or b"\x00" in token:  # knox would fail to look it up
+            raise exceptions.AuthenticationFailed("Invalid token.")
+        user, key = super().authenticate_credentials(token)
         used = key.last_used_at
         if used is None or used < timezone.now() - LAST_USED_STEP:
             mark_used(key=key)

@@ -4,6 +4,7 @@ Domain errors anywhere in the code carry `code`, `status` and a sentence; they n
 entry here. docs/errors.md is the table.
 
     APIError                 a refusal with a stable code
+    Django's ValidationError what services raise, as DRF's
     DRF's APIException       mapped by class
     anything else            not ours: Django's 500 handler answers
 """
@@ -13,11 +14,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
+from rest_framework.serializers import as_serializer_error
 from rest_framework.views import set_rollback
 
 _CODES: dict[type[exceptions.APIException], str] = {
@@ -51,6 +53,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, ValidationError):
+        error = exceptions.ValidationError(as_serializer_error(error))
     response = _answer(error)
     if response is not None:
         set_rollback()

@@ -11,7 +11,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from knox.models import AbstractAuthToken
 
-from accounts.querysets import UserManager
+from accounts.querysets import ApiKeyManager, UserManager
 
 
 class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox: untyped
@@ -79,11 +79,15 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox: u
 class ApiKey(AbstractAuthToken):  # type: ignore[misc]  # untyped package
     """A key of one person, kept as a hash; deleting the row revokes it."""
 
+    # knox makes the hash the primary key, which would then stand in addresses.
+    digest = models.CharField(max_length=128, unique=True, editable=False)
     name = models.CharField(max_length=100, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    objects: ClassVar[ApiKeyManager] = ApiKeyManager()
+
     class Meta:
-        ordering = ["-created"]
+        ordering = ["-created", "-pk"]
         verbose_name = "API key"
 
     def __str__(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
@@ -25,7 +26,11 @@ def provision_tenant(new: NewTenant) -> None:
 
 
 def create_user(
-    *, email: str, password: str | None = None, role: str = User.Role.MEMBER
+    *,
+    email: str,
+    password: str | None = None,
+    name: str = "",
+    role: str = User.Role.MEMBER,
 ) -> User:
     """A person of the current tenant.
 
@@ -40,7 +45,39 @@ def create_user(
         raise ValidationError(f"{email} already has an account here.")
     if password:
         validate_password(password, User(email=email))
-    return User.objects.create_user(email, password, role=role)
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(email, password, name=name, role=role)
+    except IntegrityError as error:  # somebody else was faster
+        raise ValidationError(f"{email} already has an account here.") from error
+
+
+@transaction.atomic
+def update_user(*, user: User, **changes: Any) -> None:
+    """Change `email`, `name`, `role` or `is_active` of a person.
+
+    Raises django's ValidationError if nobody would be left who owns the tenant.
+    """
+    # Locked in one order: two owners who demote each other at once wait here, and
+    # the second one is refused.
+    owners = User.objects.active_owners().select_for_update().order_by("pk")
+    others = [owner for owner in owners if owner.pk != user.pk]
+    # What another admin has changed meanwhile stays.
+    current = User.objects.select_for_update().get(pk=user.pk)
+    was_owner = current.is_active and current.role == User.Role.OWNER
+    for name, value in changes.items():
+        setattr(user, name, value)
+    user.email = user.email.strip().lower()
+    user.full_clean(exclude=["password"])
+    stays_owner = (
+        changes.get("is_active", current.is_active)
+        and changes.get("role", current.role) == User.Role.OWNER
+    )
+    if was_owner and not stays_owner and not others:
+        raise ValidationError(
+            "This is the last active owner. Make somebody else an owner first."
+        )
+    user.save(update_fields=list(changes))
 
 
 def create_api_key(*, user: User, name: str = "") -> tuple[ApiKey, str]:

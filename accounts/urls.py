@@ -1,3 +1,10 @@
 """The API's keys."""
 
-urlpatterns: list[object] = []
+from django.urls import path
+
+from accounts.api import ApiKeyListView, ApiKeyView
+
+urlpatterns = [
+    path("keys", ApiKeyListView.as_view(), name="key-list"),
+    path("keys/<int:pk>", ApiKeyView.as_view(), name="key-detail"),
+]

@@ -10,9 +10,9 @@ from django.db import models
 from django.db.models import Q
 
 from agents.querysets import AgentQuerySet, CredentialQuerySet, ProviderQuerySet
+from llm.catalogue import KEYLESS
 
 LOCAL = "local"
-OPENAI_COMPATIBLE = "openai_compatible"
 
 # The part before the first "/" of a model id such as "openai/gpt-4o".
 PROVIDER_NAME = RegexValidator(
@@ -22,6 +22,10 @@ PROVIDER_NAME = RegexValidator(
 AGENT_SLUG = RegexValidator(
     r"\A(?=.*[a-z])[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?\Z",
     "Use up to 50 lower-case letters, digits and hyphens, with at least one letter.",
+)
+MODEL_NAME = RegexValidator(
+    r"\A[^\s\x00-\x1f]{1,150}\Z",
+    "A model's name has 1 to 150 characters and no space.",
 )
 MODEL_ID = RegexValidator(
     r"\A[a-z0-9][a-z0-9_.-]{0,49}/[^\s\x00-\x1f]{1,150}\Z",
@@ -38,7 +42,8 @@ class Provider(models.Model):
             "for any server that speaks OpenAI's API, or local."
         ),
     )
-    base_url = models.URLField(
+    # Not a URLField, which refuses the names without dots of private networks.
+    base_url = models.CharField(
         "base URL",
         max_length=500,
         blank=True,
@@ -64,7 +69,7 @@ class Provider(models.Model):
 
     @property
     def needs_key(self) -> bool:
-        return self.kind not in {LOCAL, OPENAI_COMPATIBLE}
+        return self.kind not in KEYLESS
 
 
 class Credential(models.Model):
@@ -105,7 +110,7 @@ class Agent(models.Model):
     )
     revision = models.ForeignKey(
         "AgentRevision",
-        on_delete=models.PROTECT,
+        on_delete=models.RESTRICT,  # goes only together with its agent
         null=True,
         editable=False,
         related_name="+",

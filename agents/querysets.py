@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
+from django.db.models import Max, Q
+
+from llm.catalogue import KEYLESS
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -21,12 +23,17 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
         name, _, model = model_id.partition("/")
         return self.enabled().filter(name=name, model_names__contains=[model]).exists()
 
-    def with_key_age(self) -> ProviderQuerySet:
-        """Adds `key_updated_at`, None where the provider has no key."""
-        from agents.models import Credential
+    def usable(self) -> ProviderQuerySet:
+        """Enabled ones that have a key or need none; with the age of it."""
+        keyless = Q(kind__in=sorted(KEYLESS))
+        return self.enabled().with_key_age().filter(keyless | Q(has_key=True))
 
-        newest = Credential.objects.active().filter(provider=OuterRef("pk"))
-        return self.annotate(key_updated_at=Subquery(newest.values("created_at")[:1]))
+    def with_key_age(self) -> ProviderQuerySet:
+        """Adds `has_key`, and `key_updated_at`, None where there is no key."""
+        newest = Max("credentials__created_at", filter=Q(credentials__revoked_at=None))
+        return self.annotate(key_updated_at=newest).annotate(
+            has_key=Q(key_updated_at__isnull=False)
+        )
 
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
@@ -51,6 +58,10 @@ class AgentQuerySet(models.QuerySet["Agent"]):
                 self.filter(pk=int(reference)) if len(reference) < 19 else self.none()
             )
         return self.filter(slug=reference)
+
+    def using_provider(self, provider: Provider) -> AgentQuerySet:
+        """Agents whose newest revision answers with a model of this provider."""
+        return self.filter(revision__model__startswith=f"{provider.name}/")
 
     def in_order(self) -> AgentQuerySet:
         """The tenant's default first, then by name."""

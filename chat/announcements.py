@@ -5,9 +5,9 @@ Never the text of a message; the page asks for that with its own session.
 
 from __future__ import annotations
 
-from channels.layers import get_channel_layer
+from typing import Any
 
-from chat.turns.plan import TurnPlan
+from channels.layers import get_channel_layer
 
 
 def group_of(schema_name: str, user_id: int) -> str:
@@ -15,16 +15,18 @@ def group_of(schema_name: str, user_id: int) -> str:
     return f"{schema_name}.user.{user_id}"
 
 
-async def turn_ended(plan: TurnPlan, status: str) -> None:
+async def turn_ended(notice: dict[str, Any]) -> None:
+    """To this process's sockets; every process hears the notice of the end itself
+    (chat.services.finishing writes it) and tells its own."""
     await get_channel_layer().group_send(
-        group_of(plan.scope.schema_name, plan.user_id),
+        group_of(notice["schema"], notice["user"]),
         {
             "type": "announce",
             "content": {
                 "type": "turn-ended",
-                "conversationId": plan.conversation_id,
-                "messageId": plan.reply_id,
-                "status": status,
+                "conversationId": notice["conversation"],
+                "messageId": notice["message"],
+                "status": notice["status"],
             },
         },
     )

@@ -1,5 +1,12 @@
 from django.apps import AppConfig
+from django.urls import register_converter
+
+from chat.converters import IdConverter
 
 
 class ChatConfig(AppConfig):
     name = "chat"
+
+    def ready(self) -> None:
+        # Here, since pages and API both use it and it may be registered only once.
+        register_converter(IdConverter, "id")

@@ -5,7 +5,7 @@ Clients add keys of their own; what is not named here is ignored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from chat.errors import InvalidMessageError
@@ -20,8 +20,14 @@ class Posted:
     stream: bool
 
 
-def read_body(body: Any) -> Posted:
-    """Raises InvalidMessageError naming the field that is wrong."""
+def read_body(body: Any, idempotency_key: str | None = None) -> Posted:
+    """Raises InvalidMessageError naming the field that is wrong.
+
+    `idempotency_key` is the header's value, 1 to 200 printable ASCII characters.
+    """
+    key = idempotency_key
+    if key is not None and not (0 < len(key) <= 200 and key.isprintable()):
+        raise InvalidMessageError("Idempotency-Key must have 1 to 200 characters.")
     if not isinstance(body, dict):
         raise InvalidMessageError("The body must be a JSON object.")
     stream = body.get("stream")
@@ -29,6 +35,7 @@ def read_body(body: Any) -> Posted:
         raise InvalidMessageError("stream must be true or false.")
     is_plain = "message" in body and "messages" not in body
     send = _plain(body) if is_plain else _from_ai_sdk(body)
+    send = replace(send, idempotency_key=key)
     return Posted(send=send, stream=stream is not False)
 
 

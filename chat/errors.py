@@ -13,12 +13,20 @@ class TurnRunningError(APIError):
         super().__init__("An answer is still being written here. Stop it or wait.")
 
 
-class RepeatedMessageError(APIError):
-    code = "repeated_message"
+class IdempotencyMismatchError(APIError):
+    code = "idempotency_mismatch"
     status = 409
 
     def __init__(self) -> None:
-        super().__init__("This message was sent before; its answer is in the history.")
+        super().__init__("This Idempotency-Key was used for another message.")
+
+
+class RepeatedSendError(Exception):
+    """A send that was received before. No refusal: its answer is that turn's."""
+
+    def __init__(self, turn_id: str) -> None:
+        super().__init__(turn_id)
+        self.turn_id = turn_id
 
 
 class InvalidMessageError(APIError):

@@ -38,6 +38,7 @@ _ALLOWED = {
     "a": {"href", "title"},
     "code": {"class"},
     "div": {"class", "tabindex", "role", "aria-label"},
+    "h3": {"class"},
     "li": {"class"},
     "ol": {"start"},
     "p": {"class"},
@@ -49,7 +50,7 @@ _ALLOWED = {
 CLEANER = nh3.Cleaner(
     tags={
         *_ALLOWED,
-        *("blockquote", "br", "del", "em", "h3", "h4", "h5", "h6", "hr", "strong"),
+        *("blockquote", "br", "del", "em", "h4", "h5", "h6", "hr", "strong"),
         *("table", "tbody", "thead", "tr", "ul"),
     },
     attributes=_ALLOWED,
@@ -72,8 +73,9 @@ _PLAIN = {
     "TableRow": ("<tr>", "</tr>"),
     "HtmlBlock": ('<p class="raw-html">', "</p>"),
 }
-# The page owns h1 (the conversation) and h2 (the message).
-_HEADINGS = {"H1": "h3", "H2": "h4", "H3": "h5"}
+# The page owns h1 (the conversation) and h2 (the message). Many replies begin with
+# "##", and screen readers should find no level left out.
+_HEADINGS = {"H1": "h3", "H2": "h3", "H3": "h4", "H4": "h5"}
 
 
 def normalise(text: str) -> str:
@@ -186,7 +188,8 @@ class Writer:
                 self._open(opener, closer)
             case {"Heading": {"level": str(level)}}:
                 name = _HEADINGS.get(level, "h6")
-                self._open(f"<{name}>", f"</{name}>")
+                css = ' class="title"' if level == "H1" else ""
+                self._open(f"<{name}{css}>", f"</{name}>")
             case {"BlockQuote": _}:
                 self._open("<blockquote>", "</blockquote>")
             case {"List": None}:

@@ -165,6 +165,10 @@ class Message(models.Model):
         return f"{self.role}: {one_line(self.text, 60)}"
 
 
+# Of turns, and of the replies they write.
+RUNNING = ("pending", "streaming")
+
+
 class Turn(models.Model):
     """One user message and the reply to it, as a state machine.
 
@@ -189,7 +193,14 @@ class Turn(models.Model):
         max_length=12, choices=Status.choices, default=Status.PENDING
     )
     error_code = models.CharField(max_length=50, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    # What the client calls this send, so that a repeated one makes nothing new.
+    idempotency_key = models.CharField(max_length=200, null=True)
     worker = models.CharField(max_length=100, blank=True)
+    # When the process that runs it last said so; the sweeper ends what falls silent.
+    heartbeat_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(auto_now_add=True)
     stop_requested_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
@@ -202,10 +213,44 @@ class Turn(models.Model):
             # The last word on "one turn at a time", whatever the code forgets.
             models.UniqueConstraint(
                 fields=["conversation"],
-                condition=Q(status__in=["pending", "streaming"]),
+                condition=Q(status__in=RUNNING),
                 name="turn_one_running",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["author", "idempotency_key"], name="turn_idempotency_once"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["heartbeat_at"],
+                condition=Q(status__in=RUNNING),
+                name="turn_running_by_heartbeat",
+            ),
+            models.Index(fields=["finished_at"], name="turn_by_end"),
         ]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.status}"
+
+
+class TurnLogEntry(models.Model):
+    """Some events of a turn, from number `position` on, before number `end`.
+
+    Append-only; removed some minutes after the turn. No foreign key in the database:
+    the flusher writes many turns at once, and one that was purged in between must not
+    fail the others.
+    """
+
+    turn = models.ForeignKey(
+        Turn, on_delete=models.DO_NOTHING, db_constraint=False, related_name="log"
+    )
+    position = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+    events = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["turn", "end"], name="turn_log_by_number")]
+
+    def __str__(self) -> str:
+        return f"{self.turn_id} {self.position}-{self.end}"

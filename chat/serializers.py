@@ -6,8 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from chat.models import TITLE_LENGTH, Conversation, Message
-from chat.turns.plan import TurnPlan
+from chat.models import TITLE_LENGTH, Conversation, Message, Turn
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
@@ -129,11 +128,13 @@ def messages_as_json(messages: list[Message]) -> list[dict[str, Any]]:
     return list(shown.data)
 
 
-def turn_result(plan: TurnPlan) -> dict[str, Any]:
+def turn_result(turn_id: str) -> dict[str, Any]:
     """The answer to `stream: false`: the conversation and the reply."""
-    reply = Message.objects.select_related("agent_revision").get(pk=plan.reply_id)
-    conversation = Conversation.objects.get(pk=plan.conversation_id)
+    turn = Turn.objects.select_related("conversation", "reply__agent_revision").get(
+        pk=turn_id
+    )
+    reply = turn.reply
     return {
-        "conversation": ConversationSerializer(conversation).data,
+        "conversation": ConversationSerializer(turn.conversation).data,
         "message": messages_as_json([reply])[0],
     }

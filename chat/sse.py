@@ -61,7 +61,7 @@ class Encoder(Protocol):
     def encode(self, events: Iterable[TurnEvent]) -> bytes: ...
 
 
-async def stream(
+async def encoded(
     batches: AsyncGenerator[list[TurnEvent], None], encoder: Encoder
 ) -> AsyncGenerator[bytes, None]:
     """The body of a response: every batch as one write, `[DONE]` at the end."""
@@ -69,6 +69,15 @@ async def stream(
     async with aclosing(batches) as source:
         async for batch in source:
             yield encoder.encode(batch) if batch else KEEP_ALIVE
+    yield DONE
+
+
+async def framed(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """As `encoded`, of frames that were encoded once for all readers."""
+    yield OPENING
+    async with aclosing(frames) as source:
+        async for frame in source:
+            yield frame or KEEP_ALIVE
     yield DONE
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import path, register_converter
+from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from chat.converters import IdConverter
 from chat.schema import (
     ConversationCollection,
     ConversationStop,
@@ -15,8 +14,6 @@ from chat.schema import (
 )
 from chat.views import api, stream
 from tenants.db import scope, unit
-
-register_converter(IdConverter, "id")
 
 _list = api.ConversationListView.as_view()
 

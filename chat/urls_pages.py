@@ -1,11 +1,8 @@
 """The pages' addresses; the API's are in urls."""
 
-from django.urls import path, register_converter
+from django.urls import path
 
-from chat.converters import IdConverter
 from chat.views import pages
-
-register_converter(IdConverter, "id")
 
 app_name = "chat"
 urlpatterns = [

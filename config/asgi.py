@@ -53,15 +53,17 @@ class Lifespan:
     """Start and end of the process, where the server tells (uvicorn does)."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        from chat.turns.runner import get_runner
+        from chat.turns.background import get_background
         from llm import close_connections
 
+        background = get_background()
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                await background.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                await get_runner().shut_down(grace=10)
+                await background.stop()
                 await close_connections()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

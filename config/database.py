@@ -48,10 +48,15 @@ def connection_settings(url: str, *, pool_size: int) -> dict[str, Any]:
         "max_size": pool_size,
         "timeout": 5,
         "num_workers": 2,
+        # Give up soon and let the next borrower try: the default waits, longer and
+        # longer, up to minutes after the server is back.
+        "reconnect_timeout": 4,
         "reset": _forget_session,
     }
     return {
         "ENGINE": "tenants.postgresql",
+        # A connection from before a restart must not fail the one who borrows it.
+        "CONN_HEALTH_CHECKS": True,
         "CONN_MAX_AGE": 0,  # the pool keeps connections, Django must hand them back
         **settings,
         "OPTIONS": options,

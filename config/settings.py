@@ -91,10 +91,9 @@ TENANT_PROVISIONERS = [
     "agents.services.provision_tenant",
 ]
 
+DATABASE_URL = env.text("DATABASE_URL")
 DB_POOL_SIZE = env.integer("DB_POOL_SIZE", 8, minimum=4)
-DATABASES = {
-    "default": connection_settings(env.text("DATABASE_URL"), pool_size=DB_POOL_SIZE)
-}
+DATABASES = {"default": connection_settings(DATABASE_URL, pool_size=DB_POOL_SIZE)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ----------------------------------------------------------------------------- http
@@ -254,6 +253,12 @@ TURN_TOTAL_TIMEOUT = env.seconds("TURN_TOTAL_TIMEOUT", 600)
 TURN_MAX_MESSAGE_BYTES = env.integer("TURN_MAX_MESSAGE_BYTES", 64 * 1024, minimum=1)
 TURN_MAX_OUTPUT_TOKENS = env.integer("TURN_MAX_OUTPUT_TOKENS", 4096, minimum=1)
 # Turns at once in one process; past it 503 with Retry-After.
+# How often running turns are written to the database, and how often while a reader in
+# another process follows.
+TURN_FLUSH_SECONDS = env.seconds("TURN_FLUSH_SECONDS", 1)
+TURN_FLUSH_CLOSE_SECONDS = env.seconds("TURN_FLUSH_CLOSE_SECONDS", 0.25)
+# How long turns may go on after SIGTERM before they are saved as interrupted.
+TURN_SHUTDOWN_GRACE = env.seconds("TURN_SHUTDOWN_GRACE", 10)
 # How models are reached.
 LLM_CLIENT = "llm.client.LiteLLMClient"
 TURN_LIMIT = env.integer("TURN_LIMIT", 500, minimum=1)

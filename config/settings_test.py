@@ -15,7 +15,7 @@ os.environ.setdefault("DATA_DIR", "var/test")
 os.environ.setdefault("SECURE_COOKIES", "0")
 os.environ.setdefault("ALLOW_PRIVATE_ADDRESSES", "1")
 
-from config.settings import *  # noqa: F403  # the same, but for what follows
+from config.settings import *  # noqa: E402, F403  # the same, after the above
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

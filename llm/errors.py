@@ -18,6 +18,7 @@ LLMError
 """
 
 import re
+from collections.abc import Iterator
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -158,3 +159,14 @@ class ProviderIncomplete(LLMError):
         "The provider stopped in the middle of the answer, which is therefore not "
         "complete; try again."
     )
+
+
+def sentence(code: str) -> str:
+    """The sentence for the person that belongs to a stored code; "" if none does."""
+    return next((kind.text for kind in _kinds(LLMError) if kind.code == code), "")
+
+
+def _kinds(base: type[LLMError]) -> Iterator[type[LLMError]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds(kind)

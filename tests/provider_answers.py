@@ -125,10 +125,11 @@ def usage_field(answer: Answer, completion: int) -> dict[str, object]:
 
 def error_body(answer: Answer, authorization: str) -> dict[str, object]:
     """OpenAI's error object; echoes the key, as providers have been seen to do."""
+    key = authorization.removeprefix("Bearer ")
     kind, code = _ERRORS.get(answer.status, ("server_error", "internal"))
     return {
         "error": {
-            "message": f"{answer.error_message} {SECRET_MARKER} {authorization}",
+            "message": f"{answer.error_message} {SECRET_MARKER} {key}",
             "type": answer.error_type or kind,
             "param": None,
             "code": answer.error_code or code,

@@ -35,7 +35,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ApiKey',
             fields=[
-                ('digest', models.CharField(max_length=128, primary_key=True, serialize=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.CharField(editable=False, max_length=128, unique=True)),
                 ('token_key', models.CharField(db_index=True, max_length=25)),
                 ('created', models.DateTimeField(auto_now_add=True)),
                 ('expiry', models.DateTimeField(blank=True, null=True)),
@@ -45,7 +46,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'API key',
-                'ordering': ['-created'],
+                'ordering': ['-created', '-pk'],
             },
         ),
     ]

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=50, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9][a-z0-9_.-]{0,49}\\Z', 'Use 1 to 50 lower-case letters, digits, dots, hyphens and underscores.')])),
                 ('kind', models.CharField(help_text="A provider LiteLLM knows (openai, anthropic, xai, …), openai_compatible for any server that speaks OpenAI's API, or local.", max_length=50)),
-                ('base_url', models.URLField(blank=True, help_text='Needed for openai_compatible, for example https://host/v1.', max_length=500, verbose_name='base URL')),
+                ('base_url', models.CharField(blank=True, help_text='Needed for openai_compatible, for example https://host/v1.', max_length=500, verbose_name='base URL')),
                 ('model_names', models.JSONField(blank=True, default=list, help_text='Names of models offered here, for example ["gpt-4o"].', verbose_name='models')),
                 ('enabled', models.BooleanField(default=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='agent',
             name='revision',
-            field=models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.agentrevision'),
+            field=models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='agents.agentrevision'),
         ),
         migrations.CreateModel(
             name='Credential',

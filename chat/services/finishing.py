@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from chat.models import PREVIEW_LENGTH, Conversation, Message, Turn, one_line
+from chat.models import (
+    PREVIEW_LENGTH,
+    Conversation,
+    Message,
+    Turn,
+    TurnLogEntry,
+    one_line,
+)
+from chat.services.progress import notify
+from chat.turns.codec import storable
 from chat.turns.plan import Outcome, Settled, TurnPlan
 from llm import tokens
 from llm.events import Usage
@@ -22,23 +33,18 @@ _REPLY_STATUS = {
 }
 
 
-def mark_streaming(*, turn_id: str) -> None:
-    """The first token has come; nothing happens if the turn is already over."""
-    now = timezone.now()
-    changed = Turn.objects.filter(pk=turn_id, status=Turn.Status.PENDING).update(
-        status=Turn.Status.STREAMING, first_token_at=now
-    )
-    if changed:
-        Message.objects.filter(turn=turn_id, status=Message.Status.PENDING).update(
-            status=Message.Status.STREAMING
-        )
-
-
-def finish_turn(*, plan: TurnPlan, outcome: Outcome) -> Settled | None:
+def finish_turn(
+    *,
+    plan: TurnPlan,
+    outcome: Outcome,
+    position: int,
+    tail: Callable[[Settled], list[list[Any]]],
+) -> Settled | None:
     """Store how a turn ended, once: None if somebody ended it before.
 
-    Counting tokens the provider did not report happens before the transaction, which
-    stays short.
+    `tail` gives the events that its log still lacks, from number `position` on, the
+    last one included. Counting tokens the provider did not report happens before the
+    transaction, which stays short.
     """
     usage = outcome.usage if outcome.usage is not None else _count(plan, outcome)
     endpoint = plan.prompt.endpoint if plan.prompt else None
@@ -63,7 +69,9 @@ def finish_turn(*, plan: TurnPlan, outcome: Outcome) -> Settled | None:
             duration_ms=outcome.duration_ms,
         )
         _write_reply(plan, outcome, usage, cost, record.pk)
-        return Settled(usage, cost, _count_up(plan, outcome, usage))
+        settled = Settled(usage, cost, _count_up(plan, outcome, usage))
+        _close_log(plan, outcome, position, tail(settled))
+        return settled
 
 
 def _leave_running(plan: TurnPlan, outcome: Outcome) -> bool:
@@ -83,12 +91,12 @@ def _write_reply(
 ) -> None:
     parts = []
     if outcome.reasoning:
-        parts.append({"type": "reasoning", "text": _storable(outcome.reasoning)})
+        parts.append({"type": "reasoning", "text": storable(outcome.reasoning)})
     if outcome.text:
-        parts.append({"type": "text", "text": _storable(outcome.text)})
+        parts.append({"type": "text", "text": storable(outcome.text)})
     Message.objects.filter(pk=plan.reply_id).update(
         parts=parts,
-        text=_storable(outcome.text),
+        text=storable(outcome.text),
         status=_REPLY_STATUS[outcome.status],
         error_code=outcome.error_code,
         finish_reason=outcome.reason or "",
@@ -110,11 +118,30 @@ def _count_up(plan: TurnPlan, outcome: Outcome, usage: Usage) -> int:
     }
     if outcome.text.strip():
         changes["last_message_preview"] = one_line(
-            _storable(outcome.text), PREVIEW_LENGTH
+            storable(outcome.text), PREVIEW_LENGTH
         )
     row = Conversation.objects.filter(pk=plan.conversation_id)
     row.update(**changes)
     return row.values_list("message_count", flat=True).get()
+
+
+def _close_log(
+    plan: TurnPlan, outcome: Outcome, position: int, rows: list[list[Any]]
+) -> None:
+    TurnLogEntry.objects.create(
+        turn_id=plan.turn_id,
+        position=position,
+        end=position + len(rows),
+        events=rows,
+    )
+    notify(
+        "ended",
+        plan.turn_id,
+        conversation=plan.conversation_id,
+        message=plan.reply_id,
+        user=plan.user_id,
+        status=outcome.status,
+    )
 
 
 def _count(plan: TurnPlan, outcome: Outcome) -> Usage:
@@ -129,10 +156,3 @@ def _count(plan: TurnPlan, outcome: Outcome) -> Usage:
 def _never_answered(outcome: Outcome) -> bool:
     """A failure before the first token: providers do not charge for refusals."""
     return outcome.status == "failed" and not (outcome.text or outcome.reasoning)
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL takes neither NUL nor lone surrogates; a model may send both."""
-    if "\x00" in text:
-        text = text.replace("\x00", "\ufffd")
-    return text.encode("utf-8", "replace").decode()

@@ -15,10 +15,11 @@ from accounts.models import User
 from agents.models import Agent, AgentRevision, Provider
 from chat import prompting
 from chat.errors import (
+    IdempotencyMismatchError,
     InvalidMessageError,
     NoAgentError,
     NotFoundError,
-    RepeatedMessageError,
+    RepeatedSendError,
     TooLargeError,
     TurnRunningError,
 )
@@ -32,6 +33,7 @@ from chat.models import (
     one_line,
 )
 from chat.turns.plan import Send, TurnPlan
+from chat.turns.worker import worker_name
 from llm.client import Prompt
 from tenants.db import scope
 
@@ -39,8 +41,9 @@ from tenants.db import scope
 def start_turn(*, user: User, send: Send) -> TurnPlan:
     """Store the message, an empty reply and the turn; say what to ask the provider.
 
-    Raises NotFoundError, TurnRunningError, NoAgentError, InvalidMessageError or
-    TooLargeError, and then nothing was stored. A provider that cannot be asked is no
+    Raises NotFoundError, TurnRunningError, NoAgentError, InvalidMessageError,
+    TooLargeError or, for a send that was stored before, RepeatedSendError; and then
+    nothing was stored. A provider that cannot be asked is no
     such error: the turn exists and its plan carries the failure.
     """
     _check(send)
@@ -59,11 +62,15 @@ def _commit(user: User, send: Send) -> _Started:
         with transaction.atomic():
             return _start(user, send)
     except IntegrityError as error:
+        # Only the database can tell of what another transaction has just done.
         match _violated(error):
             case "turn_one_running":
                 raise TurnRunningError from error
+            case "turn_idempotency_once":
+                _refuse_repeated(user, send)
             case "chat_message_pkey":
-                raise _taken(user, send) from error
+                _refuse_repeated(user, send)
+                raise NotFoundError("There is no such message here.") from error
         raise
 
 
@@ -72,15 +79,28 @@ def _violated(error: IntegrityError) -> str:
     return str(getattr(getattr(error.__cause__, "diag", None), "constraint_name", ""))
 
 
-def _taken(user: User, send: Send) -> Exception:
-    """A message id that exists: a repeated send, or somebody else's, of which a
-    stranger learns nothing."""
-    mine = Message.objects.visible_to(user).filter(
-        pk=send.message_id, conversation=send.conversation_id
-    )
-    if mine.exists():
-        return RepeatedMessageError()
-    return NotFoundError("There is no such message in this conversation.")
+def _refuse_repeated(user: User, send: Send) -> None:
+    """Raises RepeatedSendError if this send is known by its key or message id."""
+    if send.idempotency_key is not None:
+        turn = (
+            Turn.objects.filter(author=user, idempotency_key=send.idempotency_key)
+            .select_related("reply__parent")
+            .first()
+        )
+        if turn is not None:
+            question = turn.reply.parent
+            if send.trigger == "submit" and question and question.text != send.text:
+                raise IdempotencyMismatchError
+            raise RepeatedSendError(turn.pk)
+    if send.message_id is not None and send.conversation_id is not None:
+        first = (
+            Turn.objects.visible_to(user)
+            .filter(reply__parent=send.message_id, conversation=send.conversation_id)
+            .order_by("created_at")
+            .first()
+        )
+        if first is not None:
+            raise RepeatedSendError(first.pk)
 
 
 def _check(send: Send) -> None:
@@ -121,6 +141,7 @@ class _Started:
 
 def _start(user: User, send: Send) -> _Started:
     conversation, created = _conversation(user, send)
+    _refuse_repeated(user, send)
     if conversation.turns.running().exists():
         raise TurnRunningError
     place = _place(conversation, send)
@@ -147,7 +168,13 @@ def _start(user: User, send: Send) -> _Started:
         agent_revision=revision,
         created_at=moment + timedelta(microseconds=1),
     )
-    turn = Turn.objects.create(conversation=conversation, reply=reply)
+    turn = Turn.objects.create(
+        conversation=conversation,
+        reply=reply,
+        author=user,
+        idempotency_key=send.idempotency_key,
+        worker=worker_name(),
+    )
     title = one_line(question.text, TITLE_LENGTH) if created else None
     _touch(conversation, agent, question, reply, title, new=place.question is None)
     return _Started(turn, conversation, question, reply, agent, revision, title)

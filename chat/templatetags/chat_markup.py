@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from django import template
 from django.utils.safestring import SafeString
 
 from chat.models import Message
 from chat.rendering import render_markdown
-from llm.errors import LLMError
+from llm.errors import sentence
 
 register = template.Library()
 
 # Ends that a reply carries a visible mark for; a plain end has none.
 MARKS = ("stopped", "interrupted", "failed", "length", "content-filter")
-
-
-def _failures(kind: type[LLMError]) -> Iterator[tuple[str, str]]:
-    for failure in kind.__subclasses__():
-        yield failure.code, failure.text
-        yield from _failures(failure)
-
-
-_SENTENCES = dict(_failures(LLMError))
 
 
 @register.filter
@@ -49,7 +38,7 @@ def mark(message: Message) -> str:
 @register.filter
 def error_sentence(message: Message) -> str:
     """What went wrong, in our own words; empty when the mark's own text says it."""
-    return _SENTENCES.get(message.error_code, "")
+    return sentence(message.error_code)
 
 
 @register.filter

@@ -47,3 +47,6 @@ class Errored:
 
 
 TurnEvent = Opened | Titled | TextDelta | ReasoningDelta | Completed | Aborted | Errored
+
+# What a person is told of a fault of ours; the log has the rest.
+INTERNAL = Errored("internal_error", "Something went wrong here. Please try again.")

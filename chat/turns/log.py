@@ -1,47 +1,83 @@
-"""The events of one running turn, in memory; any number of readers.
+"""The events of a turn that runs in this process, in memory; any number of readers.
 
 The producer never waits for a reader: a slow one only falls behind in a list that is
-kept anyway until the turn is over.
+kept anyway until the turn is over. The flusher copies the list into PostgreSQL.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Protocol, TypeVar
 
 from chat.turns.events import TurnEvent
 
+T = TypeVar("T")
+Encode = Callable[[list[TurnEvent]], bytes]
+
+
+class Readable(Protocol):
+    """Where a turn can be read from its beginning: this process's memory, the log in
+    PostgreSQL, or the stored reply."""
+
+    def read(self, quiet: float) -> AsyncGenerator[list[TurnEvent], None]:
+        """Batches from the first event on; an empty one after `quiet` seconds
+        without any. Ends after the turn's last event."""
+        ...
+
 
 class TurnLog:
-    """Append-only. Belongs to one event loop."""
+    """Append-only. Belongs to one event loop. `encode` makes the frames that all
+    readers of the plain stream share; it is given each event once, in order."""
 
-    def __init__(self) -> None:
-        self._events: list[TurnEvent] = []
-        self._closed = False
-        self._changed = asyncio.Event()
+    def __init__(self, encode: Encode) -> None:
+        self.events: list[TurnEvent] = []
+        self.closed = False
+        # How many events PostgreSQL is known to have.
+        self.flushed = 0
         self.read_once = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._encode = encode
+        self._frames: list[bytes] = []
+        self._framed = 0
 
     def append(self, *events: TurnEvent) -> None:
-        self._events.extend(events)
+        self.events.extend(events)
         self._wake()
 
     def close(self) -> None:
         """Nothing more will come; readers end after what is there."""
-        self._closed = True
+        self.closed = True
         self._wake()
 
     async def read(self, quiet: float) -> AsyncGenerator[list[TurnEvent], None]:
-        """Batches from the first event on; an empty one after `quiet` seconds
-        without any. Ends when the log is closed."""
+        """See `Readable.read`."""
+        async for batch in self._follow(lambda position: self.events[position:], quiet):
+            yield batch
+
+    async def frames(self, quiet: float) -> AsyncGenerator[bytes, None]:
+        """As `read`, encoded: what is due together is one piece of bytes."""
+        async for batch in self._follow(self._frames_from, quiet):
+            yield b"".join(batch)
+
+    def _frames_from(self, position: int) -> list[bytes]:
+        if self._framed < len(self.events):
+            new = self.events[self._framed :]
+            self._framed = len(self.events)
+            self._frames.append(self._encode(new))
+        return self._frames[position:]
+
+    async def _follow(
+        self, news: Callable[[int], list[T]], quiet: float
+    ) -> AsyncGenerator[list[T], None]:
         position = 0
         self.read_once.set()
         while True:
             changed = self._changed
-            if position < len(self._events):
-                batch = self._events[position:]
+            if batch := news(position):
                 position += len(batch)
                 yield batch
-            elif self._closed:
+            elif self.closed:
                 return
             else:
                 try:
@@ -55,3 +91,6 @@ class TurnLog:
         # that is late miss the signal.
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def unflushed(self) -> Iterator[TurnEvent]:
+        return iter(self.events[self.flushed :])

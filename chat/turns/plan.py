@@ -28,6 +28,7 @@ class Send:
     parent_id: str | None = None
     agent: str | None = None
     model: str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,135 +7,93 @@ feeds the log, and at the end stores the reply. A reader that leaves changes not
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.utils import timezone
-from django.utils.module_loading import import_string
 
-from chat import announcements
 from chat.errors import BusyError
-from chat.services.finishing import finish_turn, mark_streaming
-from chat.turns.events import Aborted, Completed, Errored, Opened, Titled, TurnEvent
-from chat.turns.log import TurnLog
+from chat.services.finishing import finish_turn
+from chat.turns.codec import to_json
+from chat.turns.events import INTERNAL, Aborted, Completed, Errored, TurnEvent
+from chat.turns.live import LiveTurn
+from chat.turns.log import Encode
 from chat.turns.plan import Outcome, Settled, TurnPlan
 from llm.client import Client
-from llm.errors import LLMError
-from llm.events import Finished, ReasoningDelta, TextDelta, Usage
+from llm.errors import LLMError, ProviderError, ProviderUnavailable
+from llm.events import Finished
 from tenants.db import Scope, detached, unit
 
 logger = structlog.get_logger(__name__)
 
 # A finished turn can be replayed for this long, for readers that come just too late.
-REPLAYABLE_SECONDS = 3.0
-# Waits between attempts to store an ended turn; about a minute in all.
-_RETRIES = (0.2, 0.5, 1, 2, 4, 8, 15, 15, 15)
-_INTERNAL = Errored("internal_error", "Something went wrong here. Please try again.")
-
-
-class LiveTurn:
-    """A turn that this process runs, or ran a moment ago."""
-
-    def __init__(self, plan: TurnPlan) -> None:
-        self.plan = plan
-        self.log = TurnLog()
-        self.text: list[str] = []
-        self.reasoning: list[str] = []
-        self.finished: Finished | None = None
-        self.started = time.monotonic()
-        self.first_token: float | None = None
-        self.first_token_at: datetime | None = None
-        self.ending: str = ""
-        self.producer: asyncio.Task[None] | None = None
-        self.log.append(
-            Opened(
-                message_id=plan.reply_id,
-                conversation_id=plan.conversation_id,
-                user_message_id=plan.user_message_id,
-                agent_id=plan.agent_id,
-                model=plan.model,
-            )
-        )
-        if plan.new_title:
-            self.log.append(Titled(plan.conversation_id, plan.new_title))
-
-    def take(self, event: TextDelta | ReasoningDelta) -> None:
-        if self.first_token is None:
-            self.first_token = time.monotonic()
-            self.first_token_at = timezone.now()
-        kept = self.text if isinstance(event, TextDelta) else self.reasoning
-        kept.append(event.text)
-        self.log.append(event)
-
-    def end(self, ending: str) -> None:
-        """Ask it to end as "stopped" or "interrupted"; the first word counts."""
-        self.ending = self.ending or ending
-        if self.producer is not None:
-            self.producer.cancel()
+REPLAYABLE_SECONDS = 4.0
+# Waits between attempts to store an ended turn: quick at first, then as long as a
+# database may take to come back; ten minutes in all.
+_RETRIES = (0.2, 0.5, 1, 2, *(3.0,) * 200)
+# One more try where nothing was said yet and the fault may pass by itself.
+_SECOND_TRY_SECONDS = 0.5
 
 
 class Runner:
-    """One per process. `client` is how models are reached."""
+    """One per process. `client` is how models are reached; `encoder` makes, for each
+    turn, what encodes its plain stream."""
 
-    def __init__(self, client: Client, *, limit: int) -> None:
+    def __init__(
+        self, client: Client, *, encoder: Callable[[], Encode], limit: int
+    ) -> None:
         self.client = client
         self.limit = limit
-        self._live: dict[tuple[str, str], LiveTurn] = {}
+        self._encoder = encoder
+        self._turns: dict[tuple[str, str], LiveTurn] = {}
+        self._running: set[LiveTurn] = set()
+        self._starting = 0
+        self._closing = False
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._running = 0
 
-    async def start(
-        self, target: Scope, commit: Callable[[], TurnPlan]
-    ) -> tuple[TurnPlan, TurnLog]:
+    async def start(self, target: Scope, commit: Callable[[], TurnPlan]) -> LiveTurn:
         """Commit a turn in a database unit and begin it.
 
         Both or neither, also when the caller is cancelled on the way: a client may
         leave while its message is being stored. Raises what `commit` raises, and
-        BusyError when this process runs as many turns as it may.
+        BusyError when this process runs as many turns as it may or is going down.
         """
-        if self._running >= self.limit:
+        if self._closing or len(self._running) + self._starting >= self.limit:
             raise BusyError
-        self._running += 1
         task = asyncio.get_running_loop().create_task(
             self._begin(target, commit), context=detached(target)
         )
         self._keep(task)
-        live = await asyncio.shield(task)
-        return live.plan, live.log
+        return await asyncio.shield(task)
 
-    def log_of(self, scope: Scope, conversation_id: str) -> TurnLog | None:
-        """The log of the turn that runs, or just ran, in a conversation."""
-        live = self._live.get((scope.schema_name, conversation_id))
-        return live.log if live else None
+    def running(self) -> list[LiveTurn]:
+        """The turns of this process whose end is not stored yet."""
+        return list(self._running)
 
-    def stop(self, scope: Scope, conversation_id: str) -> None:
-        """End the turn that runs here in this conversation, if any."""
-        if live := self._live.get((scope.schema_name, conversation_id)):
-            live.end("stopped")
+    def turn(self, schema_name: str, turn_id: str) -> LiveTurn | None:
+        """A turn that this process runs, or ran a moment ago."""
+        return self._turns.get((schema_name, turn_id))
 
     async def shut_down(self, grace: float) -> None:
         """Let turns finish for `grace` seconds, then save the rest as interrupted."""
+        self._closing = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
-        for live in list(self._live.values()):
+        for live in self.running():
             live.end("interrupted")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
 
     async def _begin(self, target: Scope, commit: Callable[[], TurnPlan]) -> LiveTurn:
+        self._starting += 1
         try:
-            live = LiveTurn(await unit(target, commit))
-        except BaseException:
-            self._running -= 1
-            raise
-        self._live[target.schema_name, live.plan.conversation_id] = live
+            live = LiveTurn(await unit(target, commit), self._encoder())
+        finally:
+            self._starting -= 1
+        self._turns[target.schema_name, live.plan.turn_id] = live
+        self._running.add(live)
         self._keep(asyncio.create_task(self._supervise(live)))
         return live
 
@@ -155,9 +113,10 @@ class Runner:
         )
         bound.info("turn started", message_length=plan.message_length)
         try:
-            outcome, last = await self._produce(live, bound)
-            settled = await _store(plan, outcome, bound)
-            live.log.append(last(settled))
+            outcome, ending = await self._produce(live, bound)
+            async with live.writing:
+                settled = await _store(live, outcome, ending, bound)
+            live.log.append(ending(settled))
             bound.info(
                 "turn ended",
                 status=outcome.status,
@@ -167,34 +126,31 @@ class Runner:
                 ttft_ms=outcome.ttft_ms,
                 duration_ms=outcome.duration_ms,
             )
-            await announcements.turn_ended(plan, outcome.status)
         except Exception:  # noqa: BLE001  # the edge of a detached task, logged
             bound.exception("turn failed to end")
-            live.log.append(_INTERNAL)
+            live.log.append(INTERNAL)
         finally:
             live.log.close()
-            self._running -= 1
+            self._running.discard(live)
             asyncio.get_running_loop().call_later(
-                REPLAYABLE_SECONDS, self._forget, live
+                REPLAYABLE_SECONDS,
+                self._turns.pop,
+                (plan.scope.schema_name, plan.turn_id),
+                None,
             )
-
-    def _forget(self, live: LiveTurn) -> None:
-        key = (live.plan.scope.schema_name, live.plan.conversation_id)
-        if self._live.get(key) is live:
-            del self._live[key]
 
     async def _produce(
         self, live: LiveTurn, bound: structlog.stdlib.BoundLogger
     ) -> tuple[Outcome, Callable[[Settled | None], TurnEvent]]:
         """Read the provider to the end, whichever end it is; never raises."""
-        live.producer = asyncio.create_task(self._read_provider(live))
+        live.producer = asyncio.create_task(self._read_provider(live, bound))
         if live.ending:
             live.producer.cancel()
         await asyncio.wait([live.producer])
         if live.finished is not None:
             finished = live.finished
-            return _outcome(
-                live, "done", reason=finished.reason, usage=finished.usage
+            return live.outcome(
+                "done", reason=finished.reason, usage=finished.usage
             ), lambda settled: Completed(
                 finished.reason,
                 settled.usage if settled else finished.usage,
@@ -203,102 +159,90 @@ class Runner:
         error = None if live.producer.cancelled() else live.producer.exception()
         if error is None:
             # Cancelled: by a stop, or by the server going down around us.
-            stopped = live.ending == "stopped"
-            reason = "stopped" if stopped else "interrupted"
-            ended = _outcome(live, "stopped" if stopped else "interrupted")
-            return ended, lambda settled: Aborted(reason)
-        if isinstance(error, LLMError):
-            bound.warning(
-                "provider failed",
-                code=error.code,
-                provider_status=error.provider_status,
-                detail=error.detail,
-            )
-            failure = Errored(error.code, error.text)
-        else:
-            bound.error("turn crashed", exc_info=error)
-            failure = _INTERNAL
-        usage = error.partial_usage if isinstance(error, LLMError) else None
-        failed = _outcome(live, "failed", error_code=failure.code, usage=usage)
+            reason = live.ending or "interrupted"
+            return live.outcome(reason), lambda settled: Aborted(reason)
+        failure, usage = _failure(error, bound)
+        failed = live.outcome("failed", error_code=failure.code, usage=usage)
         return failed, lambda settled: failure
 
-    async def _read_provider(self, live: LiveTurn) -> None:
-        plan = live.plan
-        if plan.prompt is None:
-            raise plan.failure or AssertionError("a plan without a prompt")
-        await _until_read(live.log)
-        async with aclosing(self.client.stream(plan.prompt)) as events:
+    async def _read_provider(
+        self, live: LiveTurn, bound: structlog.stdlib.BoundLogger
+    ) -> None:
+        if live.plan.prompt is None:
+            raise live.plan.failure or AssertionError("a plan without a prompt")
+        await _until_read(live)
+        try:
+            await self._stream(live, bound)
+        except (ProviderUnavailable, ProviderError) as error:
+            if live.first_token_at is not None:
+                raise
+            bound.info("provider asked again", code=error.code, detail=error.detail)
+            await asyncio.sleep(_SECOND_TRY_SECONDS)
+            await self._stream(live, bound)
+
+    async def _stream(
+        self, live: LiveTurn, bound: structlog.stdlib.BoundLogger
+    ) -> None:
+        if live.plan.prompt is None:
+            raise AssertionError("checked by the caller")
+        async with aclosing(self.client.stream(live.plan.prompt)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     live.finished = event
                     return
-                if live.first_token is None:
-                    self._note_streaming(plan)
-                live.take(event)
-
-    def _note_streaming(self, plan: TurnPlan) -> None:
-        """Tell the row in passing: the stream does not wait for the database."""
-
-        async def note() -> None:
-            try:
-                await unit(plan.scope, mark_streaming, turn_id=plan.turn_id)
-            except (OperationalError, InterfaceError):
-                logger.warning("first token not noted", turn=plan.turn_id)
-
-        self._keep(asyncio.create_task(note()))
+                if live.take(event):
+                    bound.info("first token", ttft_ms=live.ttft_ms)
 
 
-async def _until_read(log: TurnLog) -> None:
+def _failure(
+    error: BaseException, bound: structlog.stdlib.BoundLogger
+) -> tuple[Errored, Any]:
+    if not isinstance(error, LLMError):
+        bound.error("turn crashed", exc_info=error)
+        return INTERNAL, None
+    bound.warning(
+        "provider failed",
+        code=error.code,
+        provider_status=error.provider_status,
+        detail=error.detail,
+    )
+    text = error.text
+    if error.retry_after:
+        text += f" The provider asks to wait {round(error.retry_after)} seconds."
+    return Errored(error.code, text), error.partial_usage
+
+
+async def _until_read(live: LiveTurn) -> None:
     """Let the response start before the provider is called: preparing a call keeps
     the loop busy for some milliseconds. Without any reader go on soon."""
     try:
         async with asyncio.timeout(0.2):
-            await log.read_once.wait()
+            await live.log.read_once.wait()
     except TimeoutError:
         return
     await asyncio.sleep(0)
 
 
-def _outcome(
-    live: LiveTurn,
-    status: str,
-    *,
-    usage: Usage | None = None,
-    reason: str | None = None,
-    error_code: str = "",
-) -> Outcome:
-    now = time.monotonic()
-    first = live.first_token
-    return Outcome(
-        status=status,  # type: ignore[arg-type]  # callers pass the literals
-        text="".join(live.text),
-        reasoning="".join(live.reasoning),
-        usage=usage,
-        reason=reason,  # type: ignore[arg-type]  # as above
-        error_code=error_code,
-        first_token_at=live.first_token_at if first else None,
-        ttft_ms=round((first - live.started) * 1000) if first else None,
-        duration_ms=round((now - live.started) * 1000),
-    )
-
-
 async def _store(
-    plan: TurnPlan, outcome: Outcome, bound: structlog.stdlib.BoundLogger
+    live: LiveTurn,
+    outcome: Outcome,
+    ending: Callable[[Settled | None], TurnEvent],
+    bound: structlog.stdlib.BoundLogger,
 ) -> Settled | None:
     """Store the end of a turn, patiently: the database may be restarting."""
     for wait in (*_RETRIES, None):
         try:
-            return await unit(plan.scope, finish_turn, plan=plan, outcome=outcome)
+            return await unit(
+                live.plan.scope,
+                finish_turn,
+                plan=live.plan,
+                outcome=outcome,
+                position=live.log.flushed,
+                tail=lambda settled: to_json([*live.log.unflushed(), ending(settled)]),
+            )
         except (OperationalError, InterfaceError):
             if wait is None:
                 raise
             bound.warning("persistence retried", wait=wait)
             await asyncio.sleep(wait)
     raise AssertionError("the last attempt returns or raises")
-
-
-@lru_cache(maxsize=1)
-def get_runner() -> Runner:
-    """The runner of this process, with the client that settings.LLM_CLIENT names."""
-    client: Client = import_string(settings.LLM_CLIENT)()
-    return Runner(client, limit=settings.TURN_LIMIT)

@@ -24,7 +24,7 @@ from chat.serializers import (
     ConversationSerializer,
     messages_as_json,
 )
-from chat.services.conversations import purge
+from chat.services.conversations import archive, purge
 from chat.uimessages import ui_messages
 
 _BRANCH = OpenApiParameter("branch", str, enum=["active", "all"], default="active")
@@ -119,7 +119,7 @@ class ConversationView(generics.GenericAPIView[Conversation]):
         if _one_of(request, "purge", ("false", "true")) == "true":
             purge(conversation=conversation)
         else:
-            conversation.archive()
+            archive(conversation=conversation)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -164,7 +164,7 @@ def _branch(request: Request, conversation: Conversation) -> QuerySet[Message]:
 
 def _set_archived(conversation: Conversation, archived: bool) -> None:
     if archived:
-        conversation.archive()
+        archive(conversation=conversation)
     else:
         conversation.restore()
 

@@ -20,11 +20,12 @@ from accounts.models import User
 from agents.models import Agent
 from chat.ids import VALID
 from chat.models import Conversation, Message
-from chat.services.conversations import request_stop
+from chat.services.conversations import archive as archive_conversation
+from chat.services.conversations import stop_and_wait
 from chat.services.starting import start_turn
 from chat.templatetags.chat_markup import MARKS
+from chat.turns.background import get_background
 from chat.turns.plan import Send
-from chat.turns.runner import get_runner
 from tenants.db import scope
 
 LISTED = 30
@@ -56,15 +57,14 @@ def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
 @require_POST
 def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
     found = _own(request, conversation_id)
-    request_stop(user=_user(request), conversation_id=found.pk)
-    async_to_sync(_stop)(found.pk)
+    stop_and_wait(conversation=found)
     return redirect("chat:conversation", found.pk)
 
 
 @login_required
 @require_POST
 def archive(request: HttpRequest, conversation_id: str) -> HttpResponse:
-    _own(request, conversation_id).archive()
+    archive_conversation(conversation=_own(request, conversation_id))
     return redirect("chat:home")
 
 
@@ -84,16 +84,12 @@ def _send(request: HttpRequest, found: Conversation | None) -> HttpResponse:
     commit = partial(start_turn, user=_user(request), send=send)
     try:
         # In the server's event loop, where turns live.
-        plan, _ = async_to_sync(get_runner().start)(scope(), commit)
+        live = async_to_sync(get_background().runner.start)(scope(), commit)
     except APIError as refusal:
         page = _page(request, found, text=text, notice=refusal.detail)
         page.status_code = refusal.status
         return page
-    return redirect("chat:conversation", plan.conversation_id)
-
-
-async def _stop(conversation_id: str) -> None:
-    get_runner().stop(scope(), conversation_id)
+    return redirect("chat:conversation", live.plan.conversation_id)
 
 
 def _page(

@@ -29,16 +29,26 @@ from accounts.errors import APIError, handle
 from accounts.models import User
 from accounts.parsers import load_json
 from chat.body import Posted, read_body
-from chat.errors import InvalidMessageError, TooLargeError, UnsupportedMediaTypeError
-from chat.models import Conversation
+from chat.errors import (
+    InvalidMessageError,
+    RepeatedSendError,
+    TooLargeError,
+    TurnRunningError,
+    UnsupportedMediaTypeError,
+)
 from chat.serializers import turn_result
-from chat.services.conversations import request_stop
+from chat.services.conversations import (
+    conversation_for,
+    request_stop,
+    stop_and_wait,
+)
 from chat.services.starting import start_turn
-from chat.sse import EventStreamResponse, HTMLEncoder, PartEncoder, stream
-from chat.turns.events import Errored
-from chat.turns.log import TurnLog
+from chat.sse import EventStreamResponse, HTMLEncoder, PartEncoder, encoded, framed
+from chat.turns.background import get_background
+from chat.turns.events import INTERNAL, Errored
+from chat.turns.following import TurnReference, newest_turn, reference_to, source_of
+from chat.turns.log import Readable, TurnLog
 from chat.turns.plan import Send, TurnPlan
-from chat.turns.runner import get_runner
 from tenants.db import scope, unit
 
 P = ParamSpec("P")
@@ -82,10 +92,21 @@ async def start(request: HttpRequest) -> HttpResponseBase:
         # A stranger learns that it is one, whatever it sent.
         await unit(scope(), authenticated, request)
         raise
-    plan, log = await get_runner().start(scope(), partial(_begin, request, posted.send))
-    if posted.stream:
-        return _stream(request, log)
-    return await _whole(log, plan)
+    runner = get_background().runner
+    commit = partial(_begin, request, posted.send)
+    try:
+        try:
+            live = await runner.start(scope(), commit)
+        except TurnRunningError:
+            if posted.send.target_id is None:
+                raise
+            # An edit, or another try, takes the place of the answer being written.
+            await unit(scope(), _stop_first, request, posted.send)
+            live = await runner.start(scope(), commit)
+    except RepeatedSendError as repeated:
+        reference = await unit(scope(), reference_to, repeated.turn_id)
+        return await _answer(request, posted, reference)
+    return await _answer(request, posted, TurnReference(live.plan.turn_id, True))
 
 
 @endpoint("GET")
@@ -94,16 +115,18 @@ async def follow(request: HttpRequest, conversation_id: str) -> HttpResponseBase
 
     A stranger's conversation is one where nothing runs.
     """
-    visible = await unit(scope(), _sees, request, conversation_id)
-    log = get_runner().log_of(scope(), conversation_id) if visible else None
-    return HttpResponse(status=204) if log is None else _stream(request, log)
+    reference = await unit(scope(), _newest, request, conversation_id)
+    if reference is None:
+        return HttpResponse(status=204)
+    return _stream(request, _source(reference))
 
 
 @endpoint("POST")
 async def stop(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
     """POST …/stop: 204, also when nothing runs."""
-    await unit(scope(), _note_stop, request, conversation_id)
-    get_runner().stop(scope(), conversation_id)
+    for turn_id in await unit(scope(), _note_stop, request, conversation_id):
+        if live := get_background().runner.turn(scope().schema_name, turn_id):
+            live.end("stopped")
     return HttpResponse(status=204)
 
 
@@ -122,13 +145,18 @@ def _begin(request: HttpRequest, send: Send) -> TurnPlan:
     return start_turn(user=authenticated(request), send=send)
 
 
-def _sees(request: HttpRequest, conversation_id: str) -> bool:
+def _stop_first(request: HttpRequest, send: Send) -> None:
     user = authenticated(request)
-    return Conversation.objects.visible_to(user).filter(pk=conversation_id).exists()
+    stop_and_wait(conversation=conversation_for(user, send.conversation_id or ""))
 
 
-def _note_stop(request: HttpRequest, conversation_id: str) -> None:
-    request_stop(user=authenticated(request), conversation_id=conversation_id)
+def _newest(request: HttpRequest, conversation_id: str) -> TurnReference | None:
+    return newest_turn(authenticated(request), conversation_id)
+
+
+def _note_stop(request: HttpRequest, conversation_id: str) -> list[str]:
+    user = authenticated(request)
+    return request_stop(user=user, conversation_id=conversation_id)
 
 
 def _read(request: HttpRequest) -> Posted:
@@ -139,29 +167,45 @@ def _read(request: HttpRequest) -> Posted:
         body = load_json(request.body)
     except RequestDataTooBig as error:
         raise TooLargeError("The body is too large.") from error
-    render = request.GET.get("render")
-    if render not in {None, "html"}:
+    if request.GET.get("render") not in {None, "html"}:
         raise InvalidMessageError("render must be html, or left out.")
-    return read_body(body)
+    return read_body(body, request.headers.get("Idempotency-Key"))
 
 
-def _stream(request: HttpRequest, log: TurnLog) -> EventStreamResponse:
-    wants_html = request.GET.get("render") == "html"
-    encoder = HTMLEncoder() if wants_html else PartEncoder()
-    return EventStreamResponse(stream(log.read(settings.SSE_KEEP_ALIVE), encoder))
+def _source(reference: TurnReference) -> Readable:
+    background = get_background()
+    return source_of(reference, scope(), background.runner, background.notices)
 
 
-async def _whole(log: TurnLog, plan: TurnPlan) -> HttpResponseBase:
+async def _answer(
+    request: HttpRequest, posted: Posted, reference: TurnReference
+) -> HttpResponseBase:
+    source = _source(reference)
+    if posted.stream:
+        return _stream(request, source)
+    return await _whole(source, reference.turn_id)
+
+
+def _stream(request: HttpRequest, source: Readable) -> EventStreamResponse:
+    quiet = settings.SSE_KEEP_ALIVE
+    if request.GET.get("render") == "html":
+        return EventStreamResponse(encoded(source.read(quiet), HTMLEncoder()))
+    if isinstance(source, TurnLog):
+        return EventStreamResponse(framed(source.frames(quiet)))
+    return EventStreamResponse(encoded(source.read(quiet), PartEncoder()))
+
+
+async def _whole(source: Readable, turn_id: str) -> HttpResponseBase:
     failure: Errored | None = None
-    async for batch in log.read(settings.SSE_KEEP_ALIVE):
+    async for batch in source.read(settings.SSE_KEEP_ALIVE):
         for event in batch:
             if isinstance(event, Errored):
                 failure = event
     if failure is not None:
-        status = 500 if failure.code == "internal_error" else 502
+        status = 500 if failure.code == INTERNAL.code else 502
         body = {"detail": failure.text, "code": failure.code}
         return _rendered(Response(body, status=status))
-    return _rendered(Response(await unit(plan.scope, turn_result, plan)))
+    return _rendered(Response(await unit(scope(), turn_result, turn_id)))
 
 
 def _rendered(response: Response) -> HttpResponse:

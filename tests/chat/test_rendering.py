@@ -51,7 +51,8 @@ def test_any_chunking_ends_as_the_whole_text(text: str, sizes: list[int]) -> Non
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("# Title", "<h3>Title</h3>"),
+        ("# Title", '<h3 class="title">Title</h3>'),
+        ("## Part", "<h3>Part</h3>"),
         ("~~gone~~", "<p><del>gone</del></p>"),
         ("- [x] done\n- [ ] open", "<ul><li>☑ done</li><li>☐ open</li></ul>"),
         ("3. c\n4. d", '<ol start="3"><li>c</li><li>d</li></ol>'),

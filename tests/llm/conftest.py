@@ -13,7 +13,7 @@ from llm.errors import LLMError
 from llm.events import Event, Finished, ReasoningDelta, TextDelta
 from tests.provider import Provider
 
-KEY = "sk-tenant-0123456789abcdef"
+KEY = "tenant-0123456789abcdef"  # has no shape by which it could be recognised
 
 
 @pytest.fixture(scope="session", autouse=True)

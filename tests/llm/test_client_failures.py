@@ -3,11 +3,14 @@
 import email.utils
 import time
 
+import httpx
 import pytest
 
 from llm import errors
+from llm._failures import to_error
 from llm.client import Endpoint, Timeouts
 from llm.errors import LLMError
+from llm.events import Usage
 from tests.llm.conftest import KEY, MakePrompt, ask
 from tests.provider import SECRET_MARKER, Answer, Provider
 
@@ -103,6 +106,24 @@ def test_no_connection_is_unavailable(
 
 
 @pytest.mark.parametrize(
+    ("failure", "started", "kind"),
+    [
+        (httpx.ConnectTimeout("slow"), False, errors.ProviderUnavailable),
+        (httpx.ReadTimeout("slow"), False, errors.ProviderTimeout),
+        (httpx.ReadTimeout("slow"), True, errors.ProviderTimeout),
+        (httpx.ReadError("reset"), False, errors.ProviderUnavailable),
+        (httpx.ReadError("reset"), True, errors.ProviderIncomplete),
+        (KeyError("a bug below us"), True, errors.ProviderError),
+    ],
+)
+def test_failures_of_the_connection_are_told_apart(
+    failure: Exception, started: bool, kind: type[LLMError]
+) -> None:
+    error = to_error(failure, started=started, secrets=(), partial_usage=None)
+    assert type(error) is kind
+
+
+@pytest.mark.parametrize(
     ("fault", "kind"),
     [
         ("error", errors.ProviderError),
@@ -184,10 +205,18 @@ def test_silence_in_the_middle_is_a_timeout_although_pings_come(
     provider.wait_closed()
 
 
+def test_a_reply_may_take_longer_than_any_of_its_pieces(
+    provider: Provider, prompt: MakePrompt
+) -> None:
+    provider.enqueue(Answer(tokens=30, pace=20))
+    outcome = ask(prompt(timeouts=Timeouts(first_token=1, idle=1)))
+    assert outcome.finished.usage == Usage(10, 30)
+
+
 def test_an_endless_reply_ends_at_the_total(
     provider: Provider, prompt: MakePrompt
 ) -> None:
-    provider.enqueue(Answer(tokens=10_000, pace=50))
+    provider.enqueue(Answer(tokens=150, pace=50))
     outcome = ask(prompt(timeouts=Timeouts(first_token=10, idle=10, total=0.7)))
     assert outcome.text.startswith("w0 w1 ")
     assert type(outcome.error) is errors.ProviderTimeout

@@ -44,7 +44,7 @@ export class Reply {
         this.#think(part.delta ?? "");
         return false;
       case "finish":
-        this.#usage(part.messageMetadata);
+        this.article.querySelector("[data-usage]").textContent = usageText(part.messageMetadata);
         this.end(MARKS.has(part.finishReason) && part.finishReason);
         return true;
       case "abort":
@@ -90,10 +90,6 @@ export class Reply {
     this.article.querySelector("[data-reasoning]").hidden = false;
     this.article.querySelector("[data-reasoning-text]").append(text);
     this.grown();
-  }
-
-  #usage(metadata) {
-    this.article.querySelector("[data-usage]").textContent = usageText(metadata);
   }
 
   #render() {

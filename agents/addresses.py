@@ -1,0 +1,62 @@
+"""Which addresses a provider may have."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from agents.models import LOCAL
+from llm.catalogue import KEYLESS
+
+_WRONG = "Give an http:// or https:// address, for example https://host/v1."
+
+
+def check_base_url(kind: str, base_url: str) -> None:
+    """Raises django's ValidationError for an address that may not be called.
+
+    Private and loopback addresses are refused unless the operator allows them: a
+    tenant's admin must not reach the operator's own network through us.
+    """
+    if kind == LOCAL and base_url:
+        raise ValidationError({"base_url": "The local model has no address to set."})
+    # Programs that people run themselves; LiteLLM would look for some of them on
+    # this very machine.
+    if kind in KEYLESS and kind != LOCAL and not base_url:
+        raise ValidationError({"base_url": f"A provider of kind {kind} needs one."})
+    if not base_url:
+        return
+    parts = _split(base_url)
+    if parts.username or parts.password:
+        raise ValidationError({"base_url": "Put the key into its own field."})
+    if parts.query or parts.fragment:
+        raise ValidationError({"base_url": "Leave out “?”, “#” and what follows."})
+    if not settings.ALLOW_PRIVATE_ADDRESSES:
+        _require_public(parts)
+
+
+def _split(base_url: str) -> SplitResult:
+    try:
+        parts = urlsplit(base_url)
+        plain = base_url.isprintable() and " " not in base_url
+        if plain and parts.scheme in {"http", "https"} and parts.hostname:
+            _ = parts.port  # raises for a port that is none
+            return parts
+    except ValueError as error:
+        raise ValidationError({"base_url": _WRONG}) from error
+    raise ValidationError({"base_url": _WRONG})
+
+
+def _require_public(parts: SplitResult) -> None:
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port or 443)
+    except (OSError, UnicodeError) as error:
+        raise ValidationError({"base_url": "That host cannot be found."}) from error
+    for *_, address in found:
+        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
+            raise ValidationError(
+                {"base_url": "Addresses of private networks are not allowed here."}
+            )

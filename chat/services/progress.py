@@ -1,0 +1,134 @@
+"""The log of running turns in PostgreSQL: written by the flusher of the process that
+runs them, read by everybody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from chat.models import RUNNING, Message, Turn, TurnLogEntry
+from chat.turns.codec import ENDINGS, from_json
+from chat.turns.events import TurnEvent
+from tenants.db import scope
+
+CHANNEL = "parley_turns"
+NoticeKind = Literal["stop", "watch", "flushed", "ended"]
+
+
+def notify(kind: NoticeKind, turn_id: str, **more: object) -> None:
+    """Tell all processes, at the commit of the current transaction."""
+    body = {"kind": kind, "schema": scope().schema_name, "turn": turn_id, **more}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, json.dumps(body)])
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a turn has become since its last flush; `rows` as chat.turns.codec."""
+
+    turn_id: str
+    position: int
+    rows: list[list[Any]]
+    first_token_at: datetime | None
+    watched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the flusher learns: turns somebody wants stopped, and turns that are no
+    longer running in the database."""
+
+    stop: frozenset[str]
+    gone: frozenset[str]
+
+
+# Also says that the worker lives. `streaming` from the first token on.
+_HEARTBEAT = """
+UPDATE chat_turn SET
+    heartbeat_at = now(),
+    first_token_at = COALESCE(chat_turn.first_token_at, seen.first_token_at),
+    status = CASE WHEN seen.first_token_at IS NULL THEN status ELSE 'streaming' END
+FROM unnest(%s::text[], %s::timestamptz[]) AS seen(id, first_token_at)
+WHERE chat_turn.id = seen.id AND status IN ('pending', 'streaming')
+RETURNING chat_turn.id, stop_requested_at IS NOT NULL
+"""
+
+
+@transaction.atomic
+def write_progress(batch: Sequence[Progress]) -> Answer:
+    """Append the new events of all turns that one process runs for one tenant.
+
+    Safe to repeat when the commit's answer was lost: readers go by event numbers.
+    """
+    TurnLogEntry.objects.bulk_create(
+        TurnLogEntry(
+            turn_id=p.turn_id,
+            position=p.position,
+            end=p.position + len(p.rows),
+            events=p.rows,
+        )
+        for p in batch
+        if p.rows
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _HEARTBEAT,
+            [[p.turn_id for p in batch], [p.first_token_at for p in batch]],
+        )
+        found: list[tuple[str, bool]] = cursor.fetchall()
+    # In one order everywhere, so that nobody waits for each other in a circle.
+    Message.objects.filter(
+        turn__in=[p.turn_id for p in batch if p.first_token_at],
+        status=Message.Status.PENDING,
+    ).update(status=Message.Status.STREAMING)
+    for progress in batch:
+        if progress.watched and progress.rows:
+            notify("flushed", progress.turn_id)
+    running = {turn_id for turn_id, _ in found}
+    return Answer(
+        stop=frozenset(turn_id for turn_id, wanted in found if wanted),
+        gone=frozenset(p.turn_id for p in batch) - running,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """Events from a number on; `over` when no more will come."""
+
+    events: list[TurnEvent]
+    over: bool
+
+
+def read_progress(turn_id: str, start: int) -> Chapter:
+    """The turn's stored events from number `start` on, each once.
+
+    Rows may overlap: a flush whose commit got no answer is written again.
+    """
+    # Looked at first: a turn that ends in between has its last row by then.
+    running = Turn.objects.running().filter(pk=turn_id).exists()
+    events: list[TurnEvent] = []
+    entries = TurnLogEntry.objects.filter(turn_id=turn_id, end__gt=start)
+    for entry in entries.order_by("position", "pk"):
+        skip = start + len(events) - entry.position
+        if 0 <= skip < len(entry.events):
+            events.extend(from_json(entry.events[skip:]))
+    over = not running or any(isinstance(event, ENDINGS) for event in events)
+    return Chapter(events, over)
+
+
+def watch(turn_id: str) -> None:
+    """Ask the process that runs a turn to flush it more often for a while."""
+    notify("watch", turn_id)
+
+
+def drop_old_entries(*, older_than: datetime) -> int:
+    """Remove the logs of turns that ended before; returns how many rows."""
+    needed = Turn.objects.filter(Q(status__in=RUNNING) | Q(finished_at__gte=older_than))
+    old = TurnLogEntry.objects.filter(created_at__lt=older_than)
+    return old.exclude(turn_id__in=needed.values("pk")).delete()[0]

@@ -1,0 +1,94 @@
+"""The end of a turn whose process died: what was flushed is kept and counted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from chat import prompting
+from chat.models import Turn
+from chat.services.finishing import finish_turn
+from chat.services.progress import read_progress
+from chat.turns.codec import to_json
+from chat.turns.events import Aborted
+from chat.turns.plan import Outcome, TurnPlan
+from llm.client import Prompt
+from llm.errors import LLMError
+from llm.events import ReasoningDelta, TextDelta
+from tenants.db import scope
+
+logger = structlog.get_logger(__name__)
+
+
+def recover_turn(*, turn_id: str) -> bool:
+    """End a turn as interrupted, if it still runs; True if this call did it.
+
+    Reply and ledger hold the text up to the last flush, counted by us.
+    """
+    turn = (
+        Turn.objects.running()
+        .select_related("reply__agent_revision__agent", "reply__parent", "conversation")
+        .filter(pk=turn_id)
+        .first()
+    )
+    if turn is None:
+        return False
+    events = read_progress(turn_id, 0).events
+    outcome = Outcome(
+        status="interrupted",
+        text="".join(e.text for e in events if isinstance(e, TextDelta)),
+        reasoning="".join(e.text for e in events if isinstance(e, ReasoningDelta)),
+        usage=None,
+        first_token_at=turn.first_token_at,
+        ttft_ms=_milliseconds(turn, turn.first_token_at),
+        duration_ms=_milliseconds(turn, turn.heartbeat_at) or 0,
+    )
+    settled = finish_turn(
+        plan=_plan(turn),
+        outcome=outcome,
+        position=len(events),
+        tail=lambda settled: to_json([Aborted("interrupted")]),
+    )
+    if settled is not None:
+        logger.warning(
+            "turn recovered",
+            turn=turn_id,
+            conversation=turn.conversation_id,
+            worker=turn.worker,
+            tokens=settled.usage.total_tokens,
+        )
+    return settled is not None
+
+
+def _milliseconds(turn: Turn, moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    return max(0, round((moment - turn.created_at).total_seconds() * 1000))
+
+
+def _plan(turn: Turn) -> TurnPlan:
+    """The plan as far as ending needs it, built again from the rows."""
+    reply, question = turn.reply, turn.reply.parent
+    revision = reply.agent_revision
+    prompt: Prompt | None = None
+    if question is not None and revision is not None:
+        try:
+            prompt = prompting.build(turn.conversation, question, revision, reply.model)
+        except LLMError:
+            prompt = None  # a provider that cannot be asked was not asked
+    return TurnPlan(
+        scope=scope(),
+        turn_id=turn.pk,
+        conversation_id=turn.conversation_id,
+        user_message_id=reply.parent_id or "",
+        reply_id=reply.pk,
+        user_id=turn.author_id,
+        agent_id=turn.conversation.agent_id,
+        agent_slug="",
+        model=reply.model,
+        new_title=None,
+        message_length=0,
+        prompt=prompt,
+        failure=None,
+    )

@@ -1,0 +1,107 @@
+"""Ends the turns of processes that died, and clears logs nobody needs any more.
+
+Every process runs one; whoever comes first does it. A turn is given up when its
+heartbeat stopped, but not when it is the database that was away: then every heartbeat
+has stopped, and the living workers need a moment to catch up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import timedelta
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from chat.services.progress import drop_old_entries
+from chat.services.recovering import recover_turn
+from tenants.db import PUBLIC, Scope, entered, unit
+from tenants.models import Tenant
+
+logger = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 4.0
+# Heartbeats come each second; so many seconds without one mean death.
+SILENCE_SECONDS = 12.0
+# After a start of the database, or after we could not reach it ourselves.
+_GRACE_SECONDS = 15.0
+_CLEAR_EVERY = timedelta(minutes=1)
+_KEEP_LOGS = timedelta(minutes=5)
+# How many schemas one statement looks at.
+_CHUNK = 200
+
+
+class Sweeper:
+    """One per process."""
+
+    def __init__(self) -> None:
+        self._quiet_until = 0.0
+        self._cleared_at = timezone.now()
+
+    async def run(self) -> None:
+        while True:
+            # Not all processes at the same moment.
+            await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
+            await self._round()
+
+    async def _round(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            stale = await unit(PUBLIC, stale_turns)
+            if loop.time() >= self._quiet_until:
+                for target, turn_id in stale:
+                    await unit(target, recover_turn, turn_id=turn_id)
+            if timezone.now() - self._cleared_at > _CLEAR_EVERY:
+                self._cleared_at = timezone.now()
+                await unit(PUBLIC, clear_logs)
+        except (OperationalError, InterfaceError) as error:
+            self._quiet_until = loop.time() + _GRACE_SECONDS
+            logger.warning("sweep put off", error=type(error).__name__)
+        except Exception:  # the edge of a task that must go on
+            logger.exception("sweep failed")
+
+
+def stale_turns() -> list[tuple[Scope, str]]:
+    """Running turns of all tenants whose heartbeat stopped; none soon after the
+    database started. Runs in the public scope."""
+    scopes = {t.schema_name: t.scope for t in Tenant.objects.all()}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT now() - pg_postmaster_start_time() > make_interval(secs => %s)",
+            [_GRACE_SECONDS],
+        )
+        if not cursor.fetchone()[0]:
+            return []
+        found: list[tuple[Scope, str]] = []
+        names = list(scopes)
+        for start in range(0, len(names), _CHUNK):
+            cursor.execute(*_stale_in(names[start : start + _CHUNK]))
+            found += [(scopes[name], turn_id) for name, turn_id in cursor.fetchall()]
+    return found
+
+
+def _stale_in(schema_names: list[str]) -> tuple[str, list[str | float]]:
+    """One statement over many schemas: a query each would cost a round trip each."""
+    quote = connection.ops.quote_name
+    parts = [
+        f"SELECT %s, id FROM {quote(name)}.chat_turn "  # noqa: S608  # quoted names
+        "WHERE status IN ('pending', 'streaming') "
+        "AND heartbeat_at < now() - make_interval(secs => %s)"
+        for name in schema_names
+    ]
+    values: list[str | float] = [
+        value for name in schema_names for value in (name, SILENCE_SECONDS)
+    ]
+    return " UNION ALL ".join(parts), values
+
+
+def clear_logs() -> int:
+    """Drop the logs of turns that ended some minutes ago, tenant by tenant."""
+    older_than = timezone.now() - _KEEP_LOGS
+    removed = 0
+    for tenant in Tenant.objects.all():
+        with entered(tenant.scope):
+            removed += drop_old_entries(older_than=older_than)
+    return removed

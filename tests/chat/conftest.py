@@ -1,0 +1,62 @@
+"""People who talk to live servers; see tests/chat/talk.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tenants.models import Tenant
+from tests.chat.talk import Talk
+from tests.factories import point_agent
+from tests.provider import Provider
+from tests.servers import LiveServer
+
+
+@pytest.fixture
+def each_talk(
+    each_server: LiveServer, acme: Tenant, provider: Provider
+) -> Iterator[Talk]:
+    """The test runs once on each kind of server."""
+    point_agent(acme, provider.url)
+    with Talk(each_server, acme, provider) as talk:
+        yield talk
+
+
+@pytest.fixture
+def talk(server: LiveServer, acme: Tenant, provider: Provider) -> Iterator[Talk]:
+    point_agent(acme, provider.url)
+    with Talk(server, acme, provider) as person:
+        yield person
+
+
+@pytest.fixture(scope="session")
+def _hasty_server(database_url: str, session_folder: Path) -> Iterator[LiveServer]:
+    server = LiveServer(
+        "daphne",
+        database_url,
+        session_folder,
+        TURN_CONNECT_TIMEOUT="1",
+        TURN_FIRST_TOKEN_TIMEOUT="1",
+        TURN_IDLE_TIMEOUT="1",
+        TURN_TOTAL_TIMEOUT="4",
+        TURN_LIMIT="2",
+        SSE_KEEP_ALIVE="0.2",
+    )
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def hasty(
+    committed: None, _hasty_server: LiveServer, acme: Tenant, provider: Provider
+) -> Iterator[Talk]:
+    """At a server with short limits, two turns at once and frequent keep-alives."""
+    _hasty_server.output()  # only what this test makes it say is of interest
+    point_agent(acme, provider.url)
+    with Talk(_hasty_server, acme, provider) as talk:
+        yield talk

@@ -10,7 +10,7 @@ from typing import Final
 
 from django.conf import settings
 
-from agents.models import AgentRevision
+from agents.models import LOCAL, AgentRevision
 from agents.resolving import resolve_model
 from chat.models import Conversation, Message
 from llm import catalogue, tokens
@@ -19,6 +19,7 @@ from llm.prompt import fit
 
 # For models nobody knows: every current one reads at least this much.
 _UNKNOWN_WINDOW: Final = 8192
+_LOCAL_FIRST_TOKEN: Final = 180.0
 
 
 def build(
@@ -44,11 +45,19 @@ def build(
         parameters={**revision.parameters, "max_tokens": reserve},
         timeouts=Timeouts(
             connect=settings.TURN_CONNECT_TIMEOUT,
-            first_token=settings.TURN_FIRST_TOKEN_TIMEOUT,
+            first_token=_first_token_timeout(endpoint),
             idle=settings.TURN_IDLE_TIMEOUT,
             total=settings.TURN_TOTAL_TIMEOUT,
         ),
     )
+
+
+def _first_token_timeout(endpoint: Endpoint) -> float:
+    """Seconds. The local model reads a long prompt on the server's own CPU, with
+    nobody to blame for the time it takes."""
+    if endpoint.provider == LOCAL:
+        return max(settings.TURN_FIRST_TOKEN_TIMEOUT, _LOCAL_FIRST_TOKEN)
+    return float(settings.TURN_FIRST_TOKEN_TIMEOUT)
 
 
 def _max_tokens(

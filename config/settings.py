@@ -18,7 +18,7 @@ from config.database import connection_settings
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.text("DATA_DIR", "var")).resolve()
+DATA_DIR = Path(env.text("DATA_DIR") or "var").resolve()
 
 DEBUG = env.flag("DEBUG", False)
 # The embedded database means one person's machine: there secrets make themselves.
@@ -257,6 +257,9 @@ TURN_MAX_OUTPUT_TOKENS = env.integer("TURN_MAX_OUTPUT_TOKENS", 4096, minimum=1)
 # another process follows.
 TURN_FLUSH_SECONDS = env.seconds("TURN_FLUSH_SECONDS", 1)
 TURN_FLUSH_CLOSE_SECONDS = env.seconds("TURN_FLUSH_CLOSE_SECONDS", 0.25)
+# Seconds without a heartbeat after which a process counts as dead and its turns are
+# ended. A heartbeat comes with each flush.
+TURN_DEAD_AFTER = env.seconds("TURN_DEAD_AFTER", 12)
 # How long turns may go on after SIGTERM before they are saved as interrupted.
 TURN_SHUTDOWN_GRACE = env.seconds("TURN_SHUTDOWN_GRACE", 10)
 # How models are reached.

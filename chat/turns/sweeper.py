@@ -12,6 +12,7 @@ import random
 from datetime import timedelta
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
@@ -23,8 +24,6 @@ from tenants.models import Tenant
 logger = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 4.0
-# Heartbeats come each second; so many seconds without one mean death.
-SILENCE_SECONDS = 12.0
 # After a start of the database, or after we could not reach it ourselves.
 _GRACE_SECONDS = 15.0
 _CLEAR_EVERY = timedelta(minutes=1)
@@ -92,7 +91,7 @@ def _stale_in(schema_names: list[str]) -> tuple[str, list[str | float]]:
         for name in schema_names
     ]
     values: list[str | float] = [
-        value for name in schema_names for value in (name, SILENCE_SECONDS)
+        value for name in schema_names for value in (name, settings.TURN_DEAD_AFTER)
     ]
     return " UNION ALL ".join(parts), values
 

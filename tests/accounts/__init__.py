@@ -1,1 +1,1 @@
-"""Tests of `accounts`."""
+"""People, sign-in and keys."""

@@ -1,1 +1,1 @@
-"""Tests of `agents`."""
+"""Agents, providers and their admin."""

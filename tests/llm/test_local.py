@@ -96,7 +96,7 @@ def test_a_server_that_fails_is_told_and_not_left_behind(
     monkeypatch.setattr(local, "weights", lambda: tmp_path)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     process = local.LocalModelProcess()
-    with pytest.raises(local.LocalModelError, match="LOCAL_MODEL=0"):
+    with pytest.raises(local.LocalModelError, match=r"failed.*LOCAL_MODEL=0"):
         process.start()
     assert not process.running()
 

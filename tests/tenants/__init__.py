@@ -1,1 +1,1 @@
-"""Tests of `tenants`."""
+"""The isolation of tenants."""

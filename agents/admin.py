@@ -26,6 +26,7 @@ class ProviderAdmin(admin.ModelAdmin[Provider]):
         *("key", "api_key", "remove_key"),
     ]
     readonly_fields = ["key"]
+    actions = None  # deleted one at a time: some of many may be in use
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         return Provider.objects.with_key_age().order_by("name")
@@ -35,10 +36,6 @@ class ProviderAdmin(admin.ModelAdmin[Provider]):
         """Never the key itself."""
         since = getattr(provider, "key_updated_at", None)
         return f"set on {since:%Y-%m-%d %H:%M} UTC" if since else None
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """One at a time: some of many may be in use."""
-        return {}
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Provider | None = None
@@ -62,7 +59,7 @@ class RevisionInline(admin.TabularInline[AgentRevision, Agent]):
     fk_name = "agent"
     extra = 0
     fields = ["number", "model", "system_prompt", "parameters", "author", "created_at"]
-    readonly_fields = fields
+    readonly_fields = ["created_at"]  # and so is all else, by the permissions below
     ordering = ["-number"]
     can_delete = False
     verbose_name_plural = "history"
@@ -76,7 +73,7 @@ class RevisionInline(admin.TabularInline[AgentRevision, Agent]):
         return False
 
     def has_change_permission(
-        self, request: HttpRequest, obj: AgentRevision | None = None
+        self, request: HttpRequest, obj: Agent | None = None
     ) -> bool:
         return False
 
@@ -89,6 +86,7 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
     list_select_related = ["revision"]
     search_fields = ["name", "slug", "description"]
     inlines = [RevisionInline]
+    actions = None  # as above
     fields = [
         *("name", "slug", "description", "published", "is_default"),
         *("model", "system_prompt", "parameters"),
@@ -97,6 +95,10 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
     @admin.display(description="model")
     def model_id(self, agent: Agent) -> str:
         return agent.revision.model if agent.revision else ""
+
+    def get_inlines(self, request: HttpRequest, obj: Agent | None) -> Any:
+        """A new agent has no history."""
+        return self.inlines if obj else []
 
     def get_form(
         self,
@@ -108,10 +110,6 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         form = super().get_form(request, obj, change=change, **kwargs)
         by = request.user if isinstance(request.user, User) else None
         return type(form.__name__, (form,), {"author": by})
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """One at a time: the default must stay, and so must what is in use."""
-        return {}
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Agent | None = None

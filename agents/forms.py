@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 
+from accounts.errors import APIError
 from accounts.models import User
 from agents import services
 from agents.models import Agent, Provider
@@ -27,6 +28,8 @@ class ServiceForm(forms.ModelForm[M]):
                 self.instance = self.keep(cleaned)
             except ValidationError as error:
                 self.add_error(None, error)
+            except APIError as error:
+                self.add_error(None, error.detail)
         return cleaned
 
     def keep(self, cleaned: dict[str, Any]) -> M:
@@ -55,7 +58,7 @@ class LinesField(forms.CharField):
         return [line for line in lines if line]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return self.to_python(data) != (initial or [])
+        return bool(self.to_python(data) != (initial or []))
 
 
 class ProviderForm(ServiceForm[Provider]):
@@ -122,11 +125,11 @@ class AgentForm(ServiceForm[Agent]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if revision := self.instance.revision:
-            self.initial |= {
-                "system_prompt": revision.system_prompt,
-                "model": revision.model,
-                "parameters": revision.parameters,
-            }
+            self.initial.update(
+                system_prompt=revision.system_prompt,
+                model=revision.model,
+                parameters=revision.parameters,
+            )
 
     def keep(self, cleaned: dict[str, Any]) -> Agent:
         # Browsers send line breaks as CR LF; a prompt has them as it was written.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.db import models
-from django.db.models import Max, Q
+from django.db.models import Max, OuterRef, Q, Subquery
 
 from llm.catalogue import KEYLESS
 
@@ -27,6 +28,12 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
         """Enabled ones that have a key or need none; with the age of it."""
         keyless = Q(kind__in=sorted(KEYLESS))
         return self.enabled().with_key_age().filter(keyless | Q(has_key=True))
+
+    def with_ciphertext(self) -> ProviderQuerySet:
+        """Adds `ciphertext`, of the newest key that is not revoked, or None."""
+        credentials = apps.get_model("agents", "Credential").objects
+        newest = credentials.active().filter(provider=OuterRef("pk"))
+        return self.annotate(ciphertext=Subquery(newest.values("ciphertext")[:1]))
 
     def with_key_age(self) -> ProviderQuerySet:
         """Adds `has_key`, and `key_updated_at`, None where there is no key."""

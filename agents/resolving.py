@@ -21,7 +21,7 @@ def resolve_model(model_id: str) -> tuple[Endpoint, str]:
     way as a provider that refuses it.
     """
     name, _, model = model_id.partition("/")
-    provider = Provider.objects.enabled().filter(name=name).first()
+    provider = Provider.objects.enabled().with_ciphertext().filter(name=name).first()
     if provider is None or not model:
         raise ProviderModelNotFound(detail=f"no enabled provider for {model_id}")
     if provider.kind == LOCAL:
@@ -35,7 +35,7 @@ def resolve_model(model_id: str) -> tuple[Endpoint, str]:
             ),
             model,
         )
-    key = _newest_key(provider)
+    key = _key_of(provider)
     if key is None and provider.needs_key:
         raise ProviderKeyMissing(detail=f"provider {name} has no key")
     return (
@@ -46,12 +46,12 @@ def resolve_model(model_id: str) -> tuple[Endpoint, str]:
     )
 
 
-def _newest_key(provider: Provider) -> str | None:
-    credential = provider.credentials.active().first()
-    if credential is None:
+def _key_of(provider: Provider) -> str | None:
+    ciphertext: str | None = provider.ciphertext  # type: ignore[attr-defined]  # annotated
+    if ciphertext is None:
         return None
     try:
-        return decrypt(credential.ciphertext)
+        return decrypt(ciphertext)
     except UnreadableCredentialError as error:
         raise ProviderKeyMissing(
             detail=f"the key of {provider.name} cannot be decrypted"

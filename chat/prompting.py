@@ -5,7 +5,7 @@ Built from the server's own rows; what a client says of earlier messages is not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from django.conf import settings
@@ -33,8 +33,7 @@ def build(
     messages = [{"role": "system", "content": revision.system_prompt}] * bool(
         revision.system_prompt
     )
-    branch = Message.objects.path_to(question.pk, conversation)
-    for role, text in branch.values_list("role", "text"):
+    for role, text in _branch(conversation, question):
         # A reply that failed before its first word would confuse the model.
         if text:
             messages.append({"role": role, "content": text})
@@ -50,6 +49,14 @@ def build(
             total=settings.TURN_TOTAL_TIMEOUT,
         ),
     )
+
+
+def _branch(conversation: Conversation, question: Message) -> Iterable[tuple[str, str]]:
+    """Role and text of each message down to the question."""
+    if question.parent_id is None:
+        return [(question.role, question.text)]
+    path = Message.objects.path_to(question.pk, conversation)
+    return path.values_list("role", "text")
 
 
 def _first_token_timeout(endpoint: Endpoint) -> float:

@@ -40,6 +40,9 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
     agent_id = serializers.SerializerMethodField()
     agent_revision = serializers.SerializerMethodField()
     finish_reason = serializers.SerializerMethodField()
+    cost = serializers.DecimalField(
+        max_digits=20, decimal_places=10, allow_null=True, normalize_output=True
+    )
 
     class Meta:
         model = Message

@@ -24,6 +24,7 @@ from chat.turns.events import (
     TurnEvent,
 )
 from llm.events import ReasoningDelta, TextDelta
+from usage.services import cost_text
 
 OPENING = b": stream-open\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -183,7 +184,7 @@ def _ending(event: Completed | Aborted | Errored) -> Iterator[dict[str, Any]]:
                         "outputTokens": event.usage.completion_tokens,
                         "totalTokens": event.usage.total_tokens,
                     },
-                    "cost": None if event.cost is None else f"{event.cost:f}",
+                    "cost": cost_text(event.cost),
                     "estimated": event.usage.estimated,
                 },
             }

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chat.models import Message
+from usage.services import cost_text
 
 _RUNNING = {Message.Status.PENDING, Message.Status.STREAMING}
 
@@ -35,7 +36,7 @@ def _ui_message(message: Message) -> dict[str, Any]:
     }
     metadata = {
         "usage": usage,
-        "cost": None if message.cost is None else f"{message.cost:f}",
+        "cost": cost_text(message.cost),
         "estimated": message.estimated,
         "model": message.model,
         "status": message.status,

@@ -13,28 +13,8 @@ from typing import Any, Final
 
 from llm import _litellm
 from llm.events import FinishReason, Usage
+from llm.reasons import reason_of
 
-_REASONS: Final[Mapping[str, FinishReason]] = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "complete": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "content_filter": "content-filter",
-    "content_filtered": "content-filter",
-    "safety": "content-filter",
-    "refusal": "content-filter",
-    "recitation": "content-filter",
-    "prohibited_content": "content-filter",
-    "blocklist": "content-filter",
-    "tool_calls": "tool-calls",
-    "tool_use": "tool-calls",
-    "function_call": "tool-calls",
-}
 # The wrapper keeps all chunks for its work at the end; only the last two are needed.
 _KEPT_CHUNKS: Final = 64
 # Seconds to wait after the finish reason: for the usage, when it has not come; for the
@@ -146,7 +126,7 @@ class ProviderStream:
 
     @property
     def reason(self) -> FinishReason:
-        return _REASONS.get((self.raw_reason or "").lower(), "other")
+        return reason_of(self.raw_reason)
 
     @property
     def model(self) -> str:

@@ -68,11 +68,6 @@ class DomainInline(admin.TabularInline[Domain, Tenant]):
     model = Domain
     extra = 0
 
-    def has_add_permission(  # type: ignore[override]  # inlines are given the parent
-        self, request: HttpRequest, obj: Tenant | None
-    ) -> bool:
-        return obj is not None
-
 
 @admin.register(Tenant, site=platform_site)
 class TenantAdmin(admin.ModelAdmin[Tenant]):
@@ -83,6 +78,10 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
     inlines = [DomainInline]
     fields = ["name", "slug", "status", "schema_name", "created_at"]
     readonly_fields = ["slug", "schema_name", "created_at"]
+
+    def get_inlines(self, request: HttpRequest, obj: Tenant | None) -> Any:
+        """A new tenant's domain is in the form itself."""
+        return self.inlines if obj else []
 
     def get_form(
         self,

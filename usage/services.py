@@ -33,6 +33,11 @@ def price_of(endpoint: Endpoint | None, model: str, usage: Usage) -> Decimal | N
     return catalogue.cost(endpoint.provider, model, usage)
 
 
+def cost_text(cost: Decimal | None) -> str | None:
+    """A cost as every answer of ours has it: exact, no exponent, no idle zeros."""
+    return None if cost is None else f"{cost.normalize():f}"
+
+
 def record_call(
     *,
     subject: Subject,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -140,17 +141,17 @@ class _Started:
 
 
 def _start(user: User, send: Send) -> _Started:
-    conversation, created = _conversation(user, send)
+    found = _locked(user, send)
     _refuse_repeated(user, send)
-    if conversation.turns.running().exists():
+    if found is not None and found.turns.running().exists():
         raise TurnRunningError
-    place = _place(conversation, send)
-    agent = _agent(user, send, conversation)
-    revision = agent.revision
-    if revision is None:  # only an agent made by hand in SQL
-        raise NoAgentError
+    place = _place(found, send) if found else _Place(None, None)
+    agent, revision = _agent(user, send, found)
+    conversation = found or Conversation(
+        **({"pk": send.conversation_id} if send.conversation_id else {}), owner=user
+    )
     moment = _moment(place)
-    question = place.question or Message.objects.create(
+    question = place.question or Message(
         **({"pk": send.message_id} if send.message_id else {}),
         conversation=conversation,
         parent=place.parent,
@@ -159,7 +160,7 @@ def _start(user: User, send: Send) -> _Started:
         parts=[{"type": "text", "text": send.text}],
         created_at=moment,
     )
-    reply = Message.objects.create(
+    reply = Message(
         conversation=conversation,
         parent=question,
         role=Message.Role.ASSISTANT,
@@ -168,6 +169,12 @@ def _start(user: User, send: Send) -> _Started:
         agent_revision=revision,
         created_at=moment + timedelta(microseconds=1),
     )
+    new = [reply] if place.question else [question, reply]
+    title = None if found else one_line(question.text, TITLE_LENGTH)
+    _touch(conversation, agent, question, reply, title, len(new))
+    # Their keys to each other are checked at the commit, so the order is free and one
+    # statement does for both.
+    Message.objects.bulk_create(new)
     turn = Turn.objects.create(
         conversation=conversation,
         reply=reply,
@@ -175,8 +182,6 @@ def _start(user: User, send: Send) -> _Started:
         idempotency_key=send.idempotency_key,
         worker=worker_name(),
     )
-    title = one_line(question.text, TITLE_LENGTH) if created else None
-    _touch(conversation, agent, question, reply, title, new=place.question is None)
     return _Started(turn, conversation, question, reply, agent, revision, title)
 
 
@@ -208,9 +213,9 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
     )
 
 
-def _conversation(user: User, send: Send) -> tuple[Conversation, bool]:
-    """The conversation, locked so that one turn at a time looks at it, and whether
-    it is new."""
+def _locked(user: User, send: Send) -> Conversation | None:
+    """The conversation, locked so that one turn at a time looks at it; None if it is
+    to be made."""
     if send.conversation_id is not None:
         found = (
             Conversation.objects.visible_to(user)
@@ -219,15 +224,12 @@ def _conversation(user: User, send: Send) -> tuple[Conversation, bool]:
             .first()
         )
         if found is not None:
-            return found, False
+            return found
         if Conversation.objects.filter(pk=send.conversation_id).exists():
             raise NotFoundError("There is no such conversation.")
     if send.trigger == "regenerate" or send.parent_id or send.target_id:
         raise NotFoundError("There is no such conversation.")
-    # Points at its agent before anything else; _touch sets the one that answers.
-    agent = _agent(user, send, None)
-    names = {"pk": send.conversation_id} if send.conversation_id else {}
-    return Conversation.objects.create(**names, owner=user, agent=agent), True
+    return None
 
 
 def _place(conversation: Conversation, send: Send) -> _Place:
@@ -262,7 +264,9 @@ def _question_of(conversation: Conversation, target: Message | None) -> Message:
     return found
 
 
-def _agent(user: User, send: Send, conversation: Conversation | None) -> Agent:
+def _agent(
+    user: User, send: Send, conversation: Conversation | None
+) -> tuple[Agent, AgentRevision]:
     visible = Agent.objects.visible_to(user).select_related("revision")
     if send.agent is not None:
         chosen = visible.by_reference(send.agent).first()
@@ -276,7 +280,7 @@ def _agent(user: User, send: Send, conversation: Conversation | None) -> Agent:
         raise NoAgentError
     if send.model is not None and not Provider.objects.offers(send.model):
         raise InvalidMessageError("That model is not offered here.")
-    return chosen
+    return chosen, chosen.revision
 
 
 def _moment(place: _Place) -> datetime:
@@ -295,18 +299,23 @@ def _touch(
     question: Message,
     reply: Message,
     title: str | None,
-    *,
-    new: bool,
+    added: int,
 ) -> None:
-    changes: dict[str, object] = {
+    """Store the conversation as it is with the new messages; `title` if it is new."""
+    changes: dict[str, Any] = {
         "agent": agent,
         "active_leaf": reply,
         "archived_at": None,
-        "message_count": F("message_count") + (2 if new else 1),
         "last_message_at": reply.created_at,
         "last_message_preview": one_line(question.text, PREVIEW_LENGTH),
-        "updated_at": timezone.now(),
     }
-    if title is not None:
-        changes["title"] = title
-    Conversation.objects.filter(pk=conversation.pk).update(**changes)
+    if title is None:
+        Conversation.objects.filter(pk=conversation.pk).update(
+            **changes,
+            message_count=F("message_count") + added,
+            updated_at=timezone.now(),
+        )
+        return
+    for name, value in {**changes, "title": title, "message_count": added}.items():
+        setattr(conversation, name, value)
+    conversation.save(force_insert=True)

@@ -50,9 +50,9 @@ def mortal(
     """Two workers, of which the first may be ended by the test."""
     point_agent(acme, provider.url)
     one = start_server("uvicorn", TURN_SHUTDOWN_GRACE="3")
-    with Talk(one, acme, provider) as here:
-        with Talk(_server_of("daphne"), acme, provider) as there:
-            yield here, there
+    two = _server_of("daphne")
+    with Talk(one, acme, provider) as here, Talk(two, acme, provider) as there:
+        yield here, there
 
 
 def records(tenant: Tenant) -> list[UsageRecord]:

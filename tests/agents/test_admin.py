@@ -1,0 +1,191 @@
+"""Providers and agents in the tenant's admin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agents.models import Agent, Provider
+from agents.resolving import resolve_model
+from agents.services import create_agent, create_provider
+from chat.models import Conversation
+from tenants.db import entered
+from tenants.models import Tenant
+from tests.clients import TenantClient
+from tests.factories import person
+
+ClientFor = Callable[..., TenantClient]
+KEY = "sk-very-secret-0001"
+MODEL = "local/smollm2-135m"
+PROVIDERS = "/admin/agents/provider"
+AGENTS = "/admin/agents/agent"
+PROVIDER = {
+    "name": "openai",
+    "kind": "openai",
+    "base_url": "",
+    "models": "gpt-4o\n\n gpt-4o-mini ",
+    "enabled": "on",
+    "api_key": KEY,
+}
+AGENT = {
+    "name": "Tutor",
+    "slug": "tutor",
+    "description": "",
+    "published": "on",
+    "model": MODEL,
+    "system_prompt": "One.\r\nTwo.",
+    "parameters": '{"temperature": 0.5}',
+    "revisions-TOTAL_FORMS": "0",
+    "revisions-INITIAL_FORMS": "0",
+}
+
+
+@pytest.fixture
+def admin(acme: Tenant, client_for: ClientFor) -> TenantClient:
+    return client_for(acme, "owner")
+
+
+def errors(answer: Any) -> list[str]:
+    """What a form complains about; fails when it was saved."""
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    return re.findall(r'<ul class="errorlist[^>]*>\s*<li>(.*?)</li>', page)
+
+
+def saved(answer: Any) -> bool:
+    assert answer.status_code == 302, errors(answer)
+    return True
+
+
+def test_a_provider_is_made_and_its_key_not_shown(
+    acme: Tenant, admin: TenantClient
+) -> None:
+    assert saved(admin.post(f"{PROVIDERS}/add/", PROVIDER))
+    with entered(acme.scope):
+        provider = Provider.objects.get(name="openai")
+        assert provider.model_names == ["gpt-4o", "gpt-4o-mini"]
+        assert resolve_model("openai/gpt-4o")[0].api_key == KEY
+    url = f"{PROVIDERS}/{provider.pk}/change/"
+    page = admin.get(url).content.decode()
+    assert KEY not in page
+    assert "set on 2" in page
+    assert re.search(r'<input type="password" name="api_key"(?![^>]*value=)', page)
+    assert "set on 2" in admin.get(f"{PROVIDERS}/").content.decode()
+    assert KEY not in admin.get(f"{PROVIDERS}/{provider.pk}/history/").content.decode()
+
+
+def test_an_empty_key_field_keeps_the_key_and_a_box_takes_it_away(
+    acme: Tenant, admin: TenantClient
+) -> None:
+    admin.post(f"{PROVIDERS}/add/", PROVIDER)
+    with entered(acme.scope):
+        provider = Provider.objects.get(name="openai")
+    url = f"{PROVIDERS}/{provider.pk}/change/"
+    assert saved(admin.post(url, PROVIDER | {"api_key": "", "models": "x"}))
+    with entered(acme.scope):
+        assert resolve_model("openai/x")[0].api_key == KEY
+        provider.refresh_from_db()
+        assert provider.model_names == ["x"]
+    assert saved(admin.post(url, PROVIDER | {"api_key": "", "remove_key": "on"}))
+    with entered(acme.scope):
+        assert not provider.credentials.active().exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "local"},
+        {"kind": "bedrock"},
+        {"kind": "openai_compatible"},
+        {"base_url": "ftp://x"},
+        {"models": "with space"},
+        {"api_key": "no\u00e9"},
+    ],
+)
+def test_a_refused_provider_is_shown_with_its_error(
+    change: dict[str, str], acme: Tenant, admin: TenantClient
+) -> None:
+    assert errors(admin.post(f"{PROVIDERS}/add/", PROVIDER | change))
+    with entered(acme.scope):
+        assert Provider.objects.count() == 1
+
+
+def test_a_provider_in_use_cannot_be_deleted(acme: Tenant, admin: TenantClient) -> None:
+    with entered(acme.scope):
+        local = Provider.objects.get()
+        unused = create_provider(name="unused", kind="openai", api_key=KEY)
+    for provider, code in ((local, 403), (unused, 302)):
+        answer = admin.post(f"{PROVIDERS}/{provider.pk}/delete/", {"post": "yes"})
+        assert answer.status_code == code
+    with entered(acme.scope):
+        assert Provider.objects.get() == local
+
+
+def test_an_agent_is_made_and_revised_by_its_author(
+    acme: Tenant, admin: TenantClient
+) -> None:
+    assert saved(admin.post(f"{AGENTS}/add/", AGENT))
+    with entered(acme.scope):
+        agent = Agent.objects.select_related("revision").get(slug="tutor")
+        assert agent.revision is not None
+        assert agent.revision.author == person(acme, "owner")
+        assert agent.revision.system_prompt == "One.\nTwo."
+        assert agent.revision.parameters == {"temperature": 0.5}
+    url = f"{AGENTS}/{agent.pk}/change/"
+    assert saved(admin.post(url, AGENT | {"name": "Teacher"}))
+    assert saved(admin.post(url, AGENT | {"system_prompt": "Three."}))
+    with entered(acme.scope):
+        numbers = agent.revisions.values_list("number", "system_prompt")
+        assert list(numbers) == [(2, "Three."), (1, "One.\nTwo.")]
+    page = admin.get(url).content.decode()
+    assert "Three.</textarea>" in page
+    assert "One.<br>Two." in page, "the history"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"slug": "assistant"},
+        {"slug": "42"},
+        {"model": "nobody/gpt"},
+        {"model": "gpt"},
+        {"parameters": '{"temperature": 9}'},
+        {"parameters": "[1]"},
+        {"parameters": "{"},
+        {"published": "", "is_default": "on"},
+    ],
+)
+def test_a_refused_agent_is_shown_with_its_error(
+    change: dict[str, str], acme: Tenant, admin: TenantClient
+) -> None:
+    assert errors(admin.post(f"{AGENTS}/add/", AGENT | change))
+    with entered(acme.scope):
+        assert Agent.objects.count() == 1
+
+
+def test_the_default_agent_and_a_used_one_stay(
+    acme: Tenant, admin: TenantClient
+) -> None:
+    with entered(acme.scope):
+        default = Agent.objects.get()
+        used = create_agent(slug="used", name="Used", model=MODEL)
+        unused = create_agent(slug="unused", name="Unused", model=MODEL)
+        Conversation.objects.create(owner=person(acme, "member"), agent=used)
+    for agent in (default, used, unused):
+        admin.post(f"{AGENTS}/{agent.pk}/delete/", {"post": "yes"})
+    with entered(acme.scope):
+        assert set(Agent.objects.all()) == {default, used}
+
+
+def test_another_tenants_rows_are_not_there(
+    acme: Tenant, globex: Tenant, client_for: ClientFor
+) -> None:
+    with entered(acme.scope):
+        agent = create_agent(slug="secret", name="Secret", model=MODEL)
+    other = client_for(globex, "owner")
+    assert "Secret" not in other.get(f"{AGENTS}/").content.decode()
+    # The admin sends strangers' addresses back to its index.
+    assert other.get(f"{AGENTS}/{agent.pk}/change/").status_code == 302

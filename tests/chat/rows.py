@@ -1,0 +1,58 @@
+"""Conversations as rows, for tests that only read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from agents.models import Agent
+from chat.models import Conversation, Message
+from tenants.db import entered
+from tenants.models import Tenant
+from tests.factories import person
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def make_conversation(
+    tenant: Tenant,
+    name: str = "member",
+    *,
+    said: tuple[str, ...] = ("Question", "Answer"),
+    **fields: Any,
+) -> Conversation:
+    """A conversation of one of the cast; `said` alternates between user and agent."""
+    with entered(tenant.scope):
+        made = Conversation.objects.create(
+            owner=person(tenant, name),
+            agent=Agent.objects.get(slug="assistant"),
+            **{"title": "A title", "message_count": len(said)} | fields,
+        )
+        parent = None
+        for number, text in enumerate(said):
+            parent = make_message(made, text, parent, number=number)
+        made.active_leaf = parent
+        made.save()
+    return made
+
+
+def make_message(
+    conversation: Conversation,
+    text: str,
+    parent: Message | None,
+    *,
+    number: int = 0,
+    **fields: Any,
+) -> Message:
+    """Answers its parent: the role alternates. Call it inside the tenant's scope."""
+    from_user = parent is None or parent.role == Message.Role.ASSISTANT
+    return Message.objects.create(
+        conversation=conversation,
+        parent=parent,
+        role=Message.Role.USER if from_user else Message.Role.ASSISTANT,
+        text=text,
+        parts=[{"type": "text", "text": text}],
+        agent_revision=None if from_user else conversation.agent.revision,
+        created_at=START + timedelta(seconds=number),
+        **fields,
+    )

@@ -1,0 +1,270 @@
+"""The pages as the server sends them; what scripts make of them is in tests/browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from agents.models import Agent
+from chat.models import Conversation, Message
+from tenants.db import entered
+from tenants.models import Tenant
+from tests.clients import TenantClient
+from tests.factories import person
+from tests.servers import LiveServer, session_cookie
+
+ClientFor = Callable[..., TenantClient]
+
+
+def make_conversation(
+    tenant: Tenant, name: str = "member", *, title: str = "Plans", replies: int = 1
+) -> Conversation:
+    """A conversation of one of the cast, with questions "q0" … and replies "*r0*" …"""
+    owner = person(tenant, name)
+    with entered(tenant.scope):
+        agent = Agent.objects.get(slug="assistant")
+        made = Conversation.objects.create(owner=owner, agent=agent, title=title)
+        parent = None
+        for number in range(replies):
+            question = Message.objects.create(
+                conversation=made, parent=parent, role="user", text=f"q{number}"
+            )
+            parent = Message.objects.create(
+                conversation=made,
+                parent=question,
+                role="assistant",
+                text=f"*r{number}*",
+            )
+        made.active_leaf = parent
+        made.save()
+    return made
+
+
+def change(tenant: Tenant, message: Message | None, **values: object) -> None:
+    assert message is not None
+    with entered(tenant.scope):
+        Message.objects.filter(pk=message.pk).update(**values)
+
+
+@pytest.mark.parametrize("path", ["/", "/c/some-conversation"])
+def test_nobody_is_sent_to_sign_in(
+    acme: Tenant, client_for: ClientFor, path: str
+) -> None:
+    answer = client_for(acme).get(path)
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/accounts/login/?next={path}"
+
+
+def test_the_first_page_offers_the_default_agent(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    answer = client_for(acme, "member").get("/")
+    assert answer.status_code == 200
+    assert '<p class="agent-name">Assistant</p>' in answer.content.decode()
+
+
+def test_a_conversation_shows_its_messages(acme: Tenant, client_for: ClientFor) -> None:
+    made = make_conversation(acme)
+    page = client_for(acme, "member").get(f"/c/{made.pk}").content.decode()
+    assert '<div class="bubble" data-text>q0</div>' in page
+    assert "<p><em>r0</em></p>" in page
+    assert f'<a href="/c/{made.pk}" aria-current="page">Plans</a>' in page
+
+
+@pytest.mark.parametrize("action", ["", "/stop", "/archive"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_strangers_conversation_does_not_exist(
+    acme: Tenant, client_for: ClientFor, method: str, action: str
+) -> None:
+    made = make_conversation(acme)
+    if method == "get" and action:
+        assert (
+            client_for(acme, "member").get(f"/c/{made.pk}{action}").status_code == 405
+        )
+        return
+    client = client_for(acme, "stranger")
+    answer = getattr(client, method)(f"/c/{made.pk}{action}", {"message": "hi"})
+    assert answer.status_code == 404
+    with entered(acme.scope):
+        assert made.messages.count() == 2
+        assert Conversation.objects.get(pk=made.pk).archived_at is None
+
+
+def test_another_tenants_conversation_does_not_exist(
+    acme: Tenant, globex: Tenant, client_for: ClientFor
+) -> None:
+    made = make_conversation(acme)
+    assert client_for(globex, "member").get(f"/c/{made.pk}").status_code == 404
+
+
+def test_a_form_without_its_token_is_refused(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    made = make_conversation(acme)
+    client = client_for(acme, "member", enforce_csrf_checks=True)
+    answer = client.post(f"/c/{made.pk}/archive")
+    assert answer.status_code == 403
+    assert "This form has expired" in answer.content.decode()
+
+
+def test_archiving_takes_a_conversation_off_the_list(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    made = make_conversation(acme, title="Old plans")
+    client = client_for(acme, "member")
+    assert client.post(f"/c/{made.pk}/archive")["Location"] == "/"
+    assert "Old plans" not in client.get("/").content.decode()
+    assert "Old plans" in client.get(f"/c/{made.pk}").content.decode()
+
+
+def test_the_list_is_newest_first_and_goes_on_below(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    now = timezone.now()
+    for number in range(35):
+        made = make_conversation(acme, title=f"no {number}.", replies=0)
+        with entered(acme.scope):
+            made.last_message_at = now - timedelta(minutes=number // 2)
+            made.save()
+    client = client_for(acme, "member")
+    first = client.get("/").content.decode()
+    assert first.index("no 2.") < first.index("no 25.")
+    older = first.partition('href="?before=')[2].partition('"')[0]
+    second = client.get("/", {"before": older}).content.decode()
+    titles = {f"no {number}." for number in range(35)}
+    seen = [{title for title in titles if title in page} for page in (first, second)]
+    assert (len(seen[0]), len(seen[1])) == (30, 5)
+    assert seen[0] | seen[1] == titles
+    assert "Show older" not in second
+
+
+def test_a_long_conversation_opens_at_its_end(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    made = make_conversation(acme, replies=60)
+    client = client_for(acme, "member")
+    page = client.get(f"/c/{made.pk}").content.decode()
+    assert ">q59<" in page
+    assert ">q9<" not in page
+    assert 'href="?messages=200"' in page
+    page = client.get(f"/c/{made.pk}?messages=200").content.decode()
+    assert page.index(">q0<") < page.index(">q59<")
+    assert "Show earlier" not in page
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ({"status": "stopped"}, "Stopped. This reply is as far as it got."),
+        ({"status": "interrupted"}, "Interrupted: the server was restarted"),
+        (
+            {"status": "failed", "error_code": "provider_timeout"},
+            "The provider took too long to answer; try again.",
+        ),
+        ({"status": "failed", "error_code": "internal_error"}, "The reply failed."),
+        ({"finish_reason": "length"}, "Cut off: the reply reached the limit"),
+        ({"finish_reason": "content-filter"}, "content filter"),
+        ({"total_tokens": 1234}, ">1,234 tokens<"),
+        ({"total_tokens": 9, "estimated": True}, ">about 9 tokens<"),
+        ({"total_tokens": 9, "cost": Decimal("0.00123")}, ">9 tokens · $0.0012<"),
+        (
+            {"parts": [{"type": "reasoning", "text": "<i>Hm"}]},
+            "data-reasoning-text>&lt;i&gt;Hm</div>",
+        ),
+    ],
+)
+def test_a_reply_says_how_it_ended_and_what_it_took(
+    acme: Tenant, client_for: ClientFor, values: dict[str, object], shown: str
+) -> None:
+    made = make_conversation(acme)
+    change(acme, made.active_leaf, **values)
+    page = client_for(acme, "member").get(f"/c/{made.pk}").content.decode()
+    before_templates = page.partition("<template")[0]
+    assert shown in before_templates
+
+
+def test_a_plain_end_carries_no_mark(acme: Tenant, client_for: ClientFor) -> None:
+    made = make_conversation(acme)
+    page = client_for(acme, "member").get(f"/c/{made.pk}").content.decode()
+    assert 'class="mark' not in page.partition("<template")[0]
+
+
+def test_a_refused_message_comes_back_with_the_reason(
+    server: LiveServer, acme: Tenant
+) -> None:
+    """Without scripts. On a server, because a turn starts in its event loop."""
+    made = make_conversation(acme)
+    with server.client(acme, cookies=session_cookie(acme, "member")) as client:
+
+        def send(path: str, text: str) -> httpx.Response:
+            page = client.get(path).text
+            token = page.partition('name="csrfmiddlewaretoken" value="')[2][:64]
+            form = {"message": text, "csrfmiddlewaretoken": token}
+            return client.post(path, data=form)
+
+        answer = send(f"/c/{made.pk}", " \n ")
+        assert answer.status_code == 400
+        assert "The message is empty." in answer.text
+        long = "x" * 70_000
+        answer = send("/", long)
+        assert answer.status_code == 413
+        assert long in answer.text
+
+
+@pytest.mark.parametrize(
+    "query", ["?before=%00", "?before=nobody-knows-it", "?messages=-1", "?messages=٣"]
+)
+def test_odd_queries_are_ignored(
+    acme: Tenant, client_for: ClientFor, query: str
+) -> None:
+    made = make_conversation(acme)
+    client = client_for(acme, "member")
+    assert ">q0<" in client.get(f"/c/{made.pk}{query}").content.decode()
+
+
+def test_the_page_allows_no_inline_code(acme: Tenant, client_for: ClientFor) -> None:
+    made = make_conversation(acme)
+    answer = client_for(acme, "member").get(f"/c/{made.pk}")
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page = answer.content.decode()
+    assert "<style" not in page
+    assert " style=" not in page
+    assert page.count("<script") == page.count('<script type="module" src=')
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/"],
+)
+def test_nobodys_account_pages_are_whole(
+    acme: Tenant, client_for: ClientFor, path: str
+) -> None:
+    answer = client_for(acme).get(path)
+    assert answer.status_code == 200
+    assert "css/base.css" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/accounts/password/change/", "/accounts/email/", "/accounts/logout/"]
+)
+def test_a_persons_account_pages_are_whole(
+    acme: Tenant, client_for: ClientFor, path: str
+) -> None:
+    answer = client_for(acme, "member").get(path)
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "css/base.css" in page
+    assert '<nav aria-label="Account">' in page
+
+
+def test_the_platforms_host_says_what_it_is(client_for: ClientFor) -> None:
+    answer = client_for(None).get("/")
+    assert answer.status_code == 200
+    assert 'href="/admin/"' in answer.content.decode()

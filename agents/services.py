@@ -355,7 +355,8 @@ def _require_provider(model: str) -> None:
 
 
 def _locked_agent(agent: Agent, *, all_others: bool = False) -> Agent:
-    wanted = Agent.objects.select_for_update(of=("self",)).select_related("revision")
+    # Without its revision: a join would show the one from before we had to wait.
+    wanted = Agent.objects.select_for_update()
     if not all_others:
         wanted = wanted.filter(pk=agent.pk)
     for found in wanted.order_by("pk"):

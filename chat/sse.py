@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from django.http import StreamingHttpResponse
 
+from chat import metrics
 from chat.rendering import BlockRenderer
 from chat.turns.events import (
     Aborted,
@@ -51,9 +52,10 @@ class EventStreamResponse(StreamingHttpResponse):
         self._source = source
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async with aclosing(self._source) as source:
-            async for chunk in source:
-                yield chunk
+        with metrics.READERS.track_inprogress():
+            async with aclosing(self._source) as source:
+                async for chunk in source:
+                    yield chunk
 
 
 class Encoder(Protocol):

@@ -46,7 +46,7 @@ class Handler(ASGIHandler):
 def _is_async(path: str) -> bool:
     if path.startswith("/api/v1/chat"):
         return path == "/api/v1/chat" or path.endswith(("/stream", "/stop"))
-    return path in {"/healthz", "/readyz"}
+    return path in {"/healthz", "/readyz", "/metrics"}
 
 
 class Lifespan:
@@ -54,12 +54,14 @@ class Lifespan:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         from chat.turns.background import get_background
+        from config import metrics
         from llm import close_connections
 
         background = get_background()
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                metrics.begin()
                 await background.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":

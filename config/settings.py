@@ -102,6 +102,7 @@ PUBLIC_SCHEMA_URLCONF = "config.urls_public"
 ASGI_APPLICATION = "config.asgi.application"
 APPEND_SLASH = False  # a redirected POST becomes a GET and loses its body
 MIDDLEWARE = [
+    "config.metrics.MetricsMiddleware",
     "config.middleware.RequestIdMiddleware",
     "config.middleware.StaticMiddleware",
     "tenants.middleware.TenantMiddleware",
@@ -267,7 +268,7 @@ LLM_CLIENT = "llm.client.LiteLLMClient"
 TURN_LIMIT = env.integer("TURN_LIMIT", 500, minimum=1)
 SSE_KEEP_ALIVE = env.seconds("SSE_KEEP_ALIVE", 15)
 
-# ---------------------------------------------------------------- language and logs
+# -------------------------------------------------------- language, logs and metrics
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = True
@@ -277,3 +278,5 @@ LOG_FORMAT = env.choice(
 )
 LOGGING_CONFIG = "config.logging.configure"
 LOGGING = {"format": LOG_FORMAT}
+# Who scrapes /metrics must show it; without one only this machine may look.
+METRICS_TOKEN = env.text("METRICS_TOKEN")

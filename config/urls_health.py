@@ -1,7 +1,12 @@
-"""Probes, on any Host."""
+"""Probes and metrics, on any Host."""
 
 from django.urls import path
 
 from config.health import healthz, readyz
+from config.metrics import metrics
 
-urlpatterns = [path("healthz", healthz), path("readyz", readyz)]
+urlpatterns = [
+    path("healthz", healthz),
+    path("readyz", readyz),
+    path("metrics", metrics),
+]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
+import logging
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from config import env
@@ -40,15 +43,34 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0, help="0: one daphne process")
     workers = parser.parse_args().workers
     threading.Thread(target=_end_with_launcher, daemon=True).start()
-    if workers:
-        serve_uvicorn(workers)
-    else:
-        serve_daphne()
+    with _prepared():
+        if workers:
+            serve_uvicorn(workers)
+        else:
+            serve_daphne()
+
+
+@contextlib.contextmanager
+def _prepared() -> Iterator[None]:
+    """What the workers inherit, and logs in one format from the first line on."""
+    # Here, since the launcher imports this module and needs no Django.
+    from django.conf import settings
+
+    from config.logging import configure
+    from config.metrics_folder import shared_metrics
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    configure(settings.LOGGING)
+    with shared_metrics(settings.DATA_DIR, port()):
+        yield
 
 
 def serve_uvicorn(workers: int) -> None:
     import uvicorn  # not for the launcher, which reads host and port here
 
+    if workers > 1:
+        # That a worker died or came is said by their parent, and only at this level.
+        logging.getLogger("uvicorn.error").setLevel(logging.INFO)
     uvicorn.run(
         _APPLICATION,
         host=host(),

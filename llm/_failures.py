@@ -116,7 +116,7 @@ def to_error(
     names = {name for error in chain for name in _names(error)}
     if names & _NO_CONNECTION:
         status = None  # LiteLLM makes one up
-    kind = _classify(names, status, words, started)
+    kind = classify(names, status, words, started)
     return kind(
         words,
         secrets=secrets,
@@ -126,9 +126,10 @@ def to_error(
     )
 
 
-def _classify(
+def classify(
     names: set[str], status: int | None, words: str, started: bool
 ) -> type[errors.LLMError]:
+    """The class for what is known: names of exceptions, status, the answer's words."""
     if names & _NO_CONNECTION:
         return errors.ProviderUnavailable
     if names & _TIMED_OUT:
@@ -174,11 +175,12 @@ def _status(chain: list[BaseException]) -> int | None:
     for error in chain:
         body = getattr(error, "body", None)
         if isinstance(body, Mapping):
-            return _implied(body)
+            return implied_status(body)
     return None
 
 
-def _implied(body: Mapping[str, object]) -> int:
+def implied_status(body: Mapping[str, object]) -> int:
+    """The HTTP status that an error object inside a stream stands for."""
     for field in ("code", "status", "type"):
         value = body.get(field)
         if isinstance(value, str) and value.isdecimal():
@@ -210,12 +212,13 @@ def _retry_after(chain: list[BaseException]) -> float | None:
             getattr(response, "headers", None),
         ):
             value = headers.get("retry-after") if headers else None
-            if isinstance(value, str) and (seconds := _seconds(value)) is not None:
-                return seconds
+            if isinstance(value, str) and (wait := seconds(value)) is not None:
+                return wait
     return None
 
 
-def _seconds(value: str) -> float | None:
+def seconds(value: str) -> float | None:
+    """Of a Retry-After header, which may also be a date; None when it is neither."""
     try:
         return max(0.0, float(value))
     except ValueError:

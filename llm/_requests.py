@@ -8,27 +8,24 @@ its `llms` package). LiteLLM's loose types end in this module.
 import copy
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from llm import _litellm
-
-# Which of LiteLLM's own ways to send a request a provider goes.
-Way = Literal["sdk", "http", "azure", "anthropic", "gemini"]
+from llm.lanes import Way
 
 Headers = dict[str, str]
 _QUESTION: Final = [{"role": "user", "content": "Hi"}]
-_AZURE_VERSION: Final = "2025-02-01-preview"
 
 
-class Unplannable(Exception):
+class UnplannableError(Exception):
     """The provider's request cannot be prepared here; `acompletion` must do it."""
 
 
 class Recipe:
     """Everything of a request that does not depend on the messages.
 
-    Holds the key, so its repr says nothing. Raises `Unplannable`, or whatever LiteLLM
-    raises for a model or parameters it cannot handle.
+    Holds the key, so its repr says nothing. Raises `UnplannableError`, or whatever
+    LiteLLM raises for a model or parameters it cannot handle.
     """
 
     def __init__(
@@ -48,7 +45,7 @@ class Recipe:
             model=name, api_base=base, api_key=key
         )
         if provider != name.partition("/")[0] or (found_key or key) != key:
-            raise Unplannable(f"taken for {provider!r}")
+            raise UnplannableError(f"taken for {provider!r}")
         self.provider: str = provider
         self.model: str = model
         self._key = key
@@ -56,11 +53,13 @@ class Recipe:
         self._config = _config(litellm, utils, provider, model)
         effort = parameters.get("reasoning_effort")
         if _speaks_responses(model, provider, effort, self._base):
-            raise Unplannable("a model of the Responses API")
+            raise UnplannableError("a model of the Responses API")
+        if way == "azure" and "/openai" in self._base:
+            raise UnplannableError("an Azure address of another kind")
         if self._config.should_fake_stream(
             model=model, custom_llm_provider=provider, stream=True
         ):
-            raise Unplannable("a model that cannot stream")
+            raise UnplannableError("a model that cannot stream")
         self._options: dict[str, Any] = utils.get_optional_params(
             model=model,
             custom_llm_provider=provider,
@@ -72,7 +71,7 @@ class Recipe:
         )
         self._options.pop("max_retries", None)
         if self._options.get("json_mode") or self._options.get("fake_stream"):
-            raise Unplannable("an answer that LiteLLM has to rewrite")
+            raise UnplannableError("an answer that LiteLLM has to rewrite")
         module: Any = importlib.import_module(
             "litellm.litellm_core_utils.get_litellm_params"
         )
@@ -86,6 +85,26 @@ class Recipe:
 
     def __repr__(self) -> str:
         return f"<Recipe {self.provider}/{self.model}>"
+
+    def iterator(self) -> Any:
+        """LiteLLM's reader of one stream; its `chunk_parser` takes JSON objects."""
+        arguments: dict[str, Any] = {"streaming_response": None, "sync_stream": False}
+        match self._way:
+            case "anthropic":
+                name = "litellm.llms.anthropic.chat.handler"
+            case "gemini":
+                name = "litellm.llms.vertex_ai.gemini"
+                name += ".vertex_and_google_ai_studio_gemini"
+                arguments["logging_obj"] = _Silent()
+            case _:
+                own = self._config.get_model_response_iterator(**arguments)
+                if own is not None:
+                    return own
+                name = "litellm.llms.openai.chat.gpt_transformation"
+                handlers: Any = importlib.import_module(name)
+                return handlers.OpenAIChatCompletionStreamingHandler(**arguments)
+        module: Any = importlib.import_module(name)
+        return module.ModelResponseIterator(**arguments)
 
     async def fill(
         self, messages: Sequence[Mapping[str, Any]]
@@ -130,7 +149,7 @@ class Recipe:
         body["stream"] = True
         url = (
             f"{self._base.rstrip('/')}/openai/deployments/{self.model}"
-            f"/chat/completions?api-version={_AZURE_VERSION}"
+            f"/chat/completions?api-version={_litellm.load().AZURE_DEFAULT_API_VERSION}"
         )
         return url, headers, body | (extra or {})
 
@@ -187,9 +206,11 @@ class Recipe:
         )
         body["stream"] = True
         base = self._base
-        return base if base.endswith("/v1/messages") else f"{base}/v1/messages", (
-            headers
-        ), body
+        return (
+            base if base.endswith("/v1/messages") else f"{base}/v1/messages",
+            (headers),
+            body,
+        )
 
     async def _gemini(
         self, messages: Any, options: dict[str, Any]
@@ -284,6 +305,10 @@ class Recipe:
 
 class _Silent:
     """Stands where LiteLLM expects its logger."""
+
+    optional_params: Final[Mapping[str, Any]] = {}
+    litellm_params: Final[Mapping[str, Any]] = {}
+    model_call_details: Final[Mapping[str, Any]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_, **__: None

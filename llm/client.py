@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from llm import _failures, _litellm, catalogue, errors, tokens
 from llm._stream import ProviderStream
 from llm.events import Event, Finished, ReasoningDelta, TextDelta, Usage
+from llm.lanes import route_of
 
 Scalar = str | int | float | bool | None
 
@@ -35,14 +36,8 @@ PARAMETERS: Final = frozenset(
     }
 )
 
-# Given always, so that LiteLLM does not take the operator's address from the
-# environment (OPENAI_BASE_URL, ANTHROPIC_BASE_URL) and send a tenant's key there.
-_ADDRESSES: Final[Mapping[str, str]] = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com",
-}
 # Sent where no key is needed: without one LiteLLM looks into the environment.
-_NO_KEY: Final = "none"
+NO_KEY: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,28 +169,37 @@ class _Clock:
         self.deadline = min(self._now() + self._idle, self._end)
 
 
-def _arguments(prompt: Prompt) -> dict[str, Any]:
-    """Keyword arguments for `acompletion`; raises what can be known without a call."""
+def check(prompt: Prompt) -> None:
+    """Raise what can be known to be wrong without a call."""
     endpoint = prompt.endpoint
-    provider, base_url = endpoint.provider, endpoint.base_url
+    provider = endpoint.provider
     if provider not in catalogue.provider_names():
         raise errors.ProviderBadRequest(f"unsupported provider {provider!r}")
     if not endpoint.api_key and provider not in catalogue.KEYLESS:
         raise errors.ProviderKeyMissing(f"no key for {provider!r}")
-    if provider in catalogue.OPENAI_COMPATIBLE:
-        provider = "openai"
-        if not base_url:
-            raise errors.ProviderBadRequest(f"{endpoint.provider!r} needs a base_url")
+    if provider in catalogue.OPENAI_COMPATIBLE and not endpoint.base_url:
+        raise errors.ProviderBadRequest(f"{provider!r} needs a base_url")
     if unknown := prompt.parameters.keys() - PARAMETERS:
         raise errors.ProviderBadRequest(f"unsupported parameters {sorted(unknown)}")
+
+
+def _arguments(prompt: Prompt) -> dict[str, Any]:
+    """Keyword arguments for `acompletion`."""
+    check(prompt)
+    endpoint = prompt.endpoint
+    provider = endpoint.provider
+    if provider in catalogue.OPENAI_COMPATIBLE:
+        provider = "openai"
     httpx = importlib.import_module("httpx")  # slow to import, like litellm
     timeouts = prompt.timeouts
     return {
         **{k: v for k, v in prompt.parameters.items() if v is not None},
         "model": f"{provider}/{prompt.model}",
         "messages": [dict(message) for message in prompt.messages],
-        "api_key": endpoint.api_key or _NO_KEY,
-        "api_base": base_url or _ADDRESSES.get(provider),
+        "api_key": endpoint.api_key or NO_KEY,
+        # Else LiteLLM takes the operator's address from the environment, and a tenant's
+        # key would go there.
+        "api_base": endpoint.base_url or route_of(provider).address,
         "timeout": httpx.Timeout(timeouts.total, connect=timeouts.connect),
         "stream": True,
         "stream_options": {"include_usage": True},

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, Literal, NamedTuple
 
-# How LiteLLM itself would send the request: by OpenAI's SDK, by its own HTTP handler, or
-# by code made for one provider (see llm._requests).
+# How LiteLLM itself would send the request: by OpenAI's SDK, by its own HTTP handler,
+# or by code made for one provider (see llm._requests).
 Way = Literal["sdk", "http", "azure", "anthropic", "gemini"]
 
 

@@ -28,22 +28,33 @@ class Reader:
     """Feed it blocks of bytes; it gives the objects that are complete by then.
 
     Lines end with LF only (a CR before it is dropped): providers send U+2028 and U+0085
-    unescaped inside JSON, where `str.splitlines` would cut. `done` says that the
-    terminating [DONE] came.
+    unescaped inside JSON, where `str.splitlines` would cut. `done` says that nothing
+    more is to be read: [DONE] came, or something that is no JSON, which is `failure`.
     """
 
     def __init__(self) -> None:
         self.done = False
+        self.failure: BadStreamError | None = None
         self._parts: list[bytes] = []  # of a line whose end has not come
         self._size = 0
-        self._held: list[bytes] = []  # data lines that are no JSON yet
+        self._held = b""  # data lines that are no JSON yet
+        self._held_lines = 0
         self._loose: list[bytes] = []  # lines of an object without "data:"
 
     def feed(self, block: bytes) -> list[Chunk]:
-        """Objects completed by `block`; raises `BadStreamError`."""
-        if b"\n" not in block:
-            self._keep(block)
-            return []
+        """Objects completed by `block`."""
+        found: list[Chunk] = []
+        try:
+            if b"\n" in block:
+                self._lines(block, found)
+            else:
+                self._keep(block)
+        except BadStreamError as failure:
+            self.failure = failure
+            self.done = True
+        return found
+
+    def _lines(self, block: bytes, found: list[Chunk]) -> None:
         if self._parts:
             block = b"".join((*self._parts, block))
             self._parts.clear()
@@ -51,15 +62,13 @@ class Reader:
         lines = block.split(b"\n")
         if rest := lines.pop():
             self._keep(rest)
-        found: list[Chunk] = []
         for line in lines:
             if line[:5] == b"data:":
                 self._data(line[5:], found)
             elif line and line != b"\r":
                 self._other(line, found)
             elif self._held:
-                raise BadStreamError(self._held[0])
-        return found
+                raise BadStreamError(self._held)
 
     def close(self) -> list[Chunk]:
         """What the end of the body completes; a line cut short is left out."""
@@ -84,7 +93,7 @@ class Reader:
     def _data(self, data: bytes, found: list[Chunk]) -> None:
         """One data line. Tried at once: not every server sends the blank line."""
         if self._held:
-            data = b"\n".join((*self._held, data.strip()))
+            data = self._held + b"\n" + data.strip()
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -94,12 +103,13 @@ class Reader:
                 return
             chunk = _lenient(data)
             if chunk is None:
-                if len(self._held) >= _MAX_HELD or len(data) > MAX_LINE:
+                self._held = data
+                self._held_lines += 1
+                if self._held_lines > _MAX_HELD or len(data) > MAX_LINE:
                     raise BadStreamError(data) from None
-                self._held = [data]
                 return
         if self._held:
-            self._held = []
+            self._held, self._held_lines = b"", 0
         if isinstance(chunk, dict):
             found.append(chunk)
 
@@ -128,9 +138,10 @@ def _lenient(data: bytes) -> Any:
     """
     try:
         chunk = json.loads(data.decode(errors="replace"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return json.loads(
-        json.dumps(chunk, ensure_ascii=False).encode("utf-16", "surrogatepass")
+        json.dumps(chunk, ensure_ascii=False)
+        .encode("utf-16", "surrogatepass")
         .decode("utf-16", "replace")
     )

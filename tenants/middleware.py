@@ -18,7 +18,7 @@ from tenants.db import PUBLIC, current
 from tenants.hosts import Resolution, resolve
 
 # Answered on any Host: who probes a process does not know its tenants.
-ANY_HOST = frozenset({"/healthz", "/readyz"})
+ANY_HOST = frozenset({"/healthz", "/readyz", "/metrics"})
 _JSON_PREFIXES = ("/api/", "/v1/")
 
 

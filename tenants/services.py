@@ -36,7 +36,8 @@ def create_tenant(
     leaves no half-made tenant behind. Without a password the owner has to reset it.
     Raises django's ValidationError when a value is malformed or already taken.
     """
-    slug, domain = slug.strip(), (domain or f"{slug}.localhost").strip().lower()
+    slug = slug.strip()
+    domain = (domain.strip() or f"{slug}.localhost").lower()
     SLUG(slug)
     HOST_NAME(domain)
     if domain == settings.PLATFORM_HOST:
@@ -68,7 +69,10 @@ def create_tenant(
 def set_status(*, tenant: Tenant, status: Tenant.Status) -> None:
     """Suspend or reactivate; running servers follow within hosts.TTL seconds."""
     tenant.status = status
-    tenant.save(update_fields=["status"])
+    # Not save(): django-tenants asks there in which schema the connection was last,
+    # which says nothing about the scope.
+    with entered(PUBLIC):
+        Tenant.objects.filter(pk=tenant.pk).update(status=status)
     hosts.forget()
 
 

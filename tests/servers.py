@@ -22,9 +22,10 @@ from tenants.models import Tenant
 from tests.factories import make_key, person
 
 ROOT = Path(__file__).resolve().parents[1]
-Kind = Literal["daphne", "uvicorn"]
+Kind = Literal["daphne", "uvicorn", "two workers"]
+# What every test of streams runs on; two workers are for what only they can show.
 KINDS: tuple[Kind, ...] = ("daphne", "uvicorn")
-_WORKERS = {"daphne": "0", "uvicorn": "1"}
+_WORKERS = {"daphne": "0", "uvicorn": "1", "two workers": "2"}
 _START_SECONDS = 60
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
-
 from chat import prompting
 from chat.models import Turn
 from chat.services.finishing import finish_turn
@@ -13,12 +11,11 @@ from chat.services.progress import read_progress
 from chat.turns.codec import to_json
 from chat.turns.events import Aborted
 from chat.turns.plan import Outcome, TurnPlan
+from chat.turns.reporting import TurnReport
 from llm.client import Prompt
 from llm.errors import LLMError
 from llm.events import ReasoningDelta, TextDelta
 from tenants.db import scope
-
-logger = structlog.get_logger(__name__)
 
 
 def recover_turn(*, turn_id: str) -> bool:
@@ -44,20 +41,15 @@ def recover_turn(*, turn_id: str) -> bool:
         ttft_ms=_milliseconds(turn, turn.first_token_at),
         duration_ms=_milliseconds(turn, turn.heartbeat_at) or 0,
     )
+    plan = _plan(turn)
     settled = finish_turn(
-        plan=_plan(turn),
+        plan=plan,
         outcome=outcome,
         position=len(events),
         tail=lambda settled: to_json([Aborted("interrupted")]),
     )
     if settled is not None:
-        logger.warning(
-            "turn recovered",
-            turn=turn_id,
-            conversation=turn.conversation_id,
-            worker=turn.worker,
-            tokens=settled.usage.total_tokens,
-        )
+        TurnReport(plan).recovered(outcome, settled, turn.worker)
     return settled is not None
 
 
@@ -85,7 +77,7 @@ def _plan(turn: Turn) -> TurnPlan:
         reply_id=reply.pk,
         user_id=turn.author_id,
         agent_id=turn.conversation.agent_id,
-        agent_slug="",
+        agent_slug=revision.agent.slug if revision else "",
         model=reply.model,
         new_title=None,
         message_length=0,

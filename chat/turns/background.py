@@ -14,6 +14,7 @@ from chat.turns.flusher import Flusher
 from chat.turns.log import Encode
 from chat.turns.notices import Notice, Notices
 from chat.turns.runner import Runner
+from chat.turns.sampler import Sampler
 from chat.turns.sweeper import Sweeper
 from llm.client import Client
 
@@ -39,10 +40,15 @@ class Background:
 
     async def start(self) -> None:
         self.notices = Notices(settings.DATABASE_URL, self._handle)
-        sweeper = Sweeper()
+        sweeper, sampler = Sweeper(), Sampler(self.runner, self.notices)
         self._tasks = [
             asyncio.create_task(work)
-            for work in (self.notices.run(), self._flusher.run(), sweeper.run())
+            for work in (
+                self.notices.run(),
+                self._flusher.run(),
+                sweeper.run(),
+                sampler.run(),
+            )
         ]
 
     async def stop(self) -> None:

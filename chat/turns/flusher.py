@@ -8,6 +8,7 @@ lost: the events stay in memory and the next tick takes them.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from contextlib import AsyncExitStack
 
@@ -15,6 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
+from chat import metrics
 from chat.services.progress import Progress, write_progress
 from chat.turns.codec import to_json
 from chat.turns.live import LiveTurn
@@ -41,6 +43,7 @@ class Flusher:
             try:
                 await self.flush()
             except Exception:  # the edge of a task that must go on
+                metrics.FLUSH_FAILURES.inc()
                 logger.exception("flush failed")
 
     async def flush(self) -> None:
@@ -52,6 +55,7 @@ class Flusher:
             try:
                 await self._flush_tenant(target, turns)
             except (OperationalError, InterfaceError) as error:
+                metrics.FLUSH_FAILURES.inc()
                 logger.warning(
                     "flush put off",
                     schema=target.schema_name,
@@ -85,9 +89,12 @@ class Flusher:
                 batch.append((live, _progress(live, now)))
             if not batch:
                 return
-            answer = await unit(target, write_progress, [p for _, p in batch])
+            taken_at = time.monotonic()
+            with metrics.FLUSH_DURATION.time():
+                answer = await unit(target, write_progress, [p for _, p in batch])
             for live, progress in batch:
                 live.log.flushed += len(progress.rows)
+                live.flushed_at = taken_at
         for live, progress in batch:
             if progress.turn_id in answer.stop:
                 live.end("stopped")

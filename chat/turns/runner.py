@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from django.db import InterfaceError, OperationalError
 
+from chat import metrics
 from chat.errors import BusyError
 from chat.services.finishing import finish_turn
 from chat.turns.codec import to_json
@@ -21,12 +22,11 @@ from chat.turns.events import INTERNAL, Aborted, Completed, Errored, TurnEvent
 from chat.turns.live import LiveTurn
 from chat.turns.log import Encode
 from chat.turns.plan import Outcome, Settled, TurnPlan
+from chat.turns.reporting import TurnReport
 from llm.client import Client
 from llm.errors import LLMError, ProviderError, ProviderUnavailable
 from llm.events import Finished
 from tenants.db import Scope, detached, unit
-
-logger = structlog.get_logger(__name__)
 
 # A finished turn can be replayed for this long, for readers that come just too late.
 REPLAYABLE_SECONDS = 4.0
@@ -61,10 +61,9 @@ class Runner:
         BusyError when this process runs as many turns as it may or is going down.
         """
         if self._closing or len(self._running) + self._starting >= self.limit:
+            metrics.REFUSED.inc()
             raise BusyError
-        task = asyncio.get_running_loop().create_task(
-            self._begin(target, commit), context=detached(target)
-        )
+        task = asyncio.create_task(self._begin(target, commit))
         self._keep(task)
         return await asyncio.shield(task)
 
@@ -94,7 +93,16 @@ class Runner:
             self._starting -= 1
         self._turns[target.schema_name, live.plan.turn_id] = live
         self._running.add(live)
-        self._keep(asyncio.create_task(self._supervise(live)))
+        context = detached(target)
+        # The request's id, so that the turn's log lines are found by it.
+        context.run(
+            structlog.contextvars.bind_contextvars,
+            **structlog.contextvars.get_contextvars(),
+        )
+        supervising = asyncio.get_running_loop().create_task(
+            self._supervise(live), context=context
+        )
+        self._keep(supervising)
         return live
 
     def _keep(self, task: asyncio.Task[Any]) -> None:
@@ -104,30 +112,17 @@ class Runner:
 
     async def _supervise(self, live: LiveTurn) -> None:
         plan = live.plan
-        bound = logger.bind(
-            user=plan.user_id,
-            conversation=plan.conversation_id,
-            turn=plan.turn_id,
-            agent=plan.agent_slug,
-            model=plan.model,
-        )
-        bound.info("turn started", message_length=plan.message_length)
+        report = TurnReport(plan)
+        report.started()
         try:
-            outcome, ending = await self._produce(live, bound)
+            outcome, ending = await self._produce(live, report)
+            report.provider_over()
             async with live.writing:
-                settled = await _store(live, outcome, ending, bound)
+                settled = await _store(live, outcome, ending, report)
             live.log.append(ending(settled))
-            bound.info(
-                "turn ended",
-                status=outcome.status,
-                code=outcome.error_code,
-                reason=outcome.reason,
-                tokens=settled.usage.total_tokens if settled else None,
-                ttft_ms=outcome.ttft_ms,
-                duration_ms=outcome.duration_ms,
-            )
+            report.ended(outcome, settled)
         except Exception:  # noqa: BLE001  # the edge of a detached task, logged
-            bound.exception("turn failed to end")
+            report.lost()
             live.log.append(INTERNAL)
         finally:
             live.log.close()
@@ -140,10 +135,10 @@ class Runner:
             )
 
     async def _produce(
-        self, live: LiveTurn, bound: structlog.stdlib.BoundLogger
+        self, live: LiveTurn, report: TurnReport
     ) -> tuple[Outcome, Callable[[Settled | None], TurnEvent]]:
         """Read the provider to the end, whichever end it is; never raises."""
-        live.producer = asyncio.create_task(self._read_provider(live, bound))
+        live.producer = asyncio.create_task(self._read_provider(live, report))
         if live.ending:
             live.producer.cancel()
         await asyncio.wait([live.producer])
@@ -161,28 +156,24 @@ class Runner:
             # Cancelled: by a stop, or by the server going down around us.
             reason = live.ending or "interrupted"
             return live.outcome(reason), lambda settled: Aborted(reason)
-        failure, usage = _failure(error, bound)
+        failure, usage = _failure(error, report)
         failed = live.outcome("failed", error_code=failure.code, usage=usage)
         return failed, lambda settled: failure
 
-    async def _read_provider(
-        self, live: LiveTurn, bound: structlog.stdlib.BoundLogger
-    ) -> None:
+    async def _read_provider(self, live: LiveTurn, report: TurnReport) -> None:
         if live.plan.prompt is None:
             raise live.plan.failure or AssertionError("a plan without a prompt")
         await _until_read(live)
         try:
-            await self._stream(live, bound)
+            await self._stream(live, report)
         except (ProviderUnavailable, ProviderError) as error:
             if live.first_token_at is not None:
                 raise
-            bound.info("provider asked again", code=error.code, detail=error.detail)
+            report.asked_again(error)
             await asyncio.sleep(_SECOND_TRY_SECONDS)
-            await self._stream(live, bound)
+            await self._stream(live, report)
 
-    async def _stream(
-        self, live: LiveTurn, bound: structlog.stdlib.BoundLogger
-    ) -> None:
+    async def _stream(self, live: LiveTurn, report: TurnReport) -> None:
         if live.plan.prompt is None:
             raise AssertionError("checked by the caller")
         async with aclosing(self.client.stream(live.plan.prompt)) as events:
@@ -191,21 +182,14 @@ class Runner:
                     live.finished = event
                     return
                 if live.take(event):
-                    bound.info("first token", ttft_ms=live.ttft_ms)
+                    report.first_token(live.ttft_ms)
 
 
-def _failure(
-    error: BaseException, bound: structlog.stdlib.BoundLogger
-) -> tuple[Errored, Any]:
+def _failure(error: BaseException, report: TurnReport) -> tuple[Errored, Any]:
     if not isinstance(error, LLMError):
-        bound.error("turn crashed", exc_info=error)
+        report.crashed(error)
         return INTERNAL, None
-    bound.warning(
-        "provider failed",
-        code=error.code,
-        provider_status=error.provider_status,
-        detail=error.detail,
-    )
+    report.provider_failed(error)
     text = error.text
     if error.retry_after:
         text += f" The provider asks to wait {round(error.retry_after)} seconds."
@@ -227,7 +211,7 @@ async def _store(
     live: LiveTurn,
     outcome: Outcome,
     ending: Callable[[Settled | None], TurnEvent],
-    bound: structlog.stdlib.BoundLogger,
+    report: TurnReport,
 ) -> Settled | None:
     """Store the end of a turn, patiently: the database may be restarting."""
     for wait in (*_RETRIES, None):
@@ -243,6 +227,6 @@ async def _store(
         except (OperationalError, InterfaceError):
             if wait is None:
                 raise
-            bound.warning("persistence retried", wait=wait)
+            report.persistence_retried(wait)
             await asyncio.sleep(wait)
     raise AssertionError("the last attempt returns or raises")

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
+from chat import metrics
 from chat.services.progress import drop_old_entries
 from chat.services.recovering import recover_turn
 from tenants.db import PUBLIC, Scope, entered, unit
@@ -55,10 +56,13 @@ class Sweeper:
             if timezone.now() - self._cleared_at > _CLEAR_EVERY:
                 self._cleared_at = timezone.now()
                 await unit(PUBLIC, clear_logs)
+            metrics.SWEEPS.labels("done").inc()
         except (OperationalError, InterfaceError) as error:
             self._quiet_until = loop.time() + _GRACE_SECONDS
+            metrics.SWEEPS.labels("put off").inc()
             logger.warning("sweep put off", error=type(error).__name__)
         except Exception:  # the edge of a task that must go on
+            metrics.SWEEPS.labels("failed").inc()
             logger.exception("sweep failed")
 
 

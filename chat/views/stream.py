@@ -76,6 +76,8 @@ def endpoint(method: str) -> Callable[[View[P]], View[P]]:
                 response = handle(error, {})
                 if response is None:
                     raise
+                if isinstance(error, MethodNotAllowed):
+                    response["Allow"] = method
                 return _rendered(response)
 
         return csrf_exempt(wrapped)

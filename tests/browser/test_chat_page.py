@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Route, expect, sync_playwright
 
 from tenants.models import Tenant
 from tests.factories import PASSWORD, email_of, point_agent
@@ -54,13 +55,15 @@ class Site:
             page.set_default_timeout(15_000)
             faults: list[str] = []
             page.on("pageerror", lambda error: faults.append(str(error)))
-            page.on(
-                "console",
-                lambda said: said.type == "error" and faults.append(said.text),
-            )
+            page.on("console", partial(_note_error, faults))
             yield page
             browser.close()
         assert [fault for fault in faults if "Failed to load" not in fault] == []
+
+
+def _note_error(faults: list[str], said: ConsoleMessage) -> None:
+    if said.type == "error":
+        faults.append(said.text)
 
 
 @pytest.fixture
@@ -191,6 +194,27 @@ def test_what_was_typed_survives_a_dead_line_and_a_reload(
         page.get_by_role("button", name="Send").click()
         wait_until_over(page)
         expect(page.get_by_text("Do not lose me", exact=True).first).to_be_visible()
+
+
+def test_a_message_whose_answer_was_lost_is_sent_again_only_once(
+    site: Site, provider: Provider
+) -> None:
+    def lose_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    provider.enqueue(Answer(text="Once."))
+    with site.page() as page:
+        page.route("**/api/v1/chat?*", lose_answer, times=1)
+        page.goto("/")
+        ask(page, "Pay the bill")
+        expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+        page.get_by_role("button", name="Send").click()
+        wait_until_over(page)
+        expect(page.locator(TEXT)).to_have_text("Once.")
+        page.goto("/")
+        links = page.get_by_role("link", name="Pay the bill")
+        expect(links).to_have_count(1)
 
 
 def test_the_view_follows_the_text_unless_the_reader_scrolled_up(

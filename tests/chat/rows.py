@@ -12,6 +12,8 @@ from tenants.models import Tenant
 from tests.factories import person
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+# Of a conversation and its messages that everybody has heard of.
+ID, QUESTION, ANSWER = "shared-id-01", "question-0001", "answer-000001"
 
 
 def make_conversation(
@@ -56,3 +58,28 @@ def make_message(
         created_at=START + timedelta(seconds=number),
         **fields,
     )
+
+
+def make_the_one(tenant: Tenant, name: str = "member", **fields: Any) -> Conversation:
+    """A conversation under ids that everybody knows."""
+    made = make_conversation(tenant, name, said=(), pk=ID, **fields)
+    with entered(tenant.scope):
+        question = Message.objects.create(
+            pk=QUESTION, conversation=made, role="user", text=f"Of {tenant.slug}"
+        )
+        answer = Message.objects.create(
+            pk=ANSWER,
+            conversation=made,
+            role="assistant",
+            parent=question,
+            text=f"By {tenant.slug}",
+        )
+        made.active_leaf = answer
+        made.save()
+    return made
+
+
+def everything(tenant: Tenant) -> list[Any]:
+    """All rows of chat, to be compared with what they were."""
+    with entered(tenant.scope):
+        return [*Conversation.objects.values(), *Message.objects.values()]

@@ -8,7 +8,10 @@ from tenants.db import entered
 from tests.chat.talk import CHAT, Talk
 from tests.provider import Answer
 
-HARD_TEXT = "ä € 𝒳 👩‍👩‍👧 e\u0301 \u2028line\u2029 \u0085 \u00a0 \x1b[31m \t tab\r\nend \u200f rtl"
+HARD_TEXT = (
+    "ä € \U0001d4b3 👩\u200d👩\u200d👧 e\u0301 \u2028line\u2029 \u0085 \u00a0"
+    " \x1b[31m \t tab\r\nend \u200f rtl"
+)
 SPOKEN = {"reasoning", "text"}
 
 

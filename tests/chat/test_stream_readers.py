@@ -85,7 +85,8 @@ def unread_post(talk: Talk) -> Iterator[socket.socket]:
             f"POST {CHAT} HTTP/1.1\r\nHost: {host_of(talk.tenant)}\r\n"
             f"Authorization: {talk.client.headers['authorization']}\r\n"
             "Content-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
         )
         yield raw
 

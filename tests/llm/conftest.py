@@ -11,6 +11,7 @@ from llm import _litellm
 from llm.client import Endpoint, LiteLLMClient, Prompt, Scalar, Timeouts
 from llm.errors import LLMError
 from llm.events import Event, Finished, ReasoningDelta, TextDelta
+from llm.fast import FastClient
 from tests.provider import Provider
 
 KEY = "tenant-0123456789abcdef"  # has no shape by which it could be recognised
@@ -25,6 +26,23 @@ def litellm_loaded() -> None:
 def provider() -> Iterator[Provider]:
     with Provider() as running:
         yield running
+
+
+AnyClient = LiteLLMClient | FastClient
+_kinds: list[type[AnyClient]] = [FastClient]
+
+
+@pytest.fixture(params=[LiteLLMClient, FastClient])
+def each_client(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The test runs once with each client."""
+    _kinds.append(request.param)
+    yield
+    _kinds.pop()
+
+
+def make_client() -> AnyClient:
+    """The client under test."""
+    return _kinds[-1]()
 
 
 @dataclass
@@ -74,9 +92,9 @@ def prompt(provider: Provider) -> MakePrompt:
     return make
 
 
-async def collect(prompt: Prompt) -> Outcome:
+async def collect(prompt: Prompt, client: AnyClient | None = None) -> Outcome:
     outcome = Outcome()
-    client = LiteLLMClient()
+    client = client or make_client()
     try:
         async with aclosing(client.stream(prompt)) as events:
             async for event in events:
@@ -88,6 +106,6 @@ async def collect(prompt: Prompt) -> Outcome:
     return outcome
 
 
-def ask(prompt: Prompt) -> Outcome:
+def ask(prompt: Prompt, client: AnyClient | None = None) -> Outcome:
     """Put `prompt` to the stand-in on a loop of its own."""
-    return asyncio.run(collect(prompt))
+    return asyncio.run(collect(prompt, client))

@@ -1,4 +1,4 @@
-"""The stream of `LiteLLMClient`: order, wholeness, usage; a real server answers."""
+"""The stream of both clients: order, wholeness, usage; a real server answers."""
 
 import json
 import logging
@@ -11,8 +11,10 @@ import pytest
 from llm.client import Endpoint
 from llm.errors import ProviderBadRequest, ProviderKeyMissing
 from llm.events import Finished, ReasoningDelta, TextDelta, Usage
-from tests.llm.conftest import KEY, MakePrompt, ask
+from tests.llm.conftest import KEY, MakePrompt, ask, make_client
 from tests.provider import Answer, Provider
+
+pytestmark = pytest.mark.usefixtures("each_client")
 
 
 def test_deltas_come_in_order_and_then_one_finish(
@@ -177,15 +179,18 @@ def test_nothing_of_the_operators_environment_reaches_a_provider(
     provider: Provider,
 ) -> None:
     """In a process of its own, because LiteLLM reads much of it when imported."""
+    kind = type(make_client())
     script = f"""
 from llm.client import Endpoint, Prompt
+from {kind.__module__} import {kind.__name__}
 from tests.llm.conftest import ask
 messages = [{{"role": "user", "content": "Hi"}}]
 for name, key in [
     ("openai_compatible", None), ("local", None), ("hosted_vllm", None),
     ("openai", "{KEY}"), ("xai", "{KEY}"), ("azure", "{KEY}"),
 ]:
-    ask(Prompt(Endpoint(name, key, "{provider.url}"), "m", messages))
+    prompt = Prompt(Endpoint(name, key, "{provider.url}"), "m", messages)
+    ask(prompt, {kind.__name__}())
 """
     names = [
         *("OPENAI_API_KEY", "XAI_API_KEY", "HOSTED_VLLM_API_KEY", "AZURE_API_KEY"),

@@ -7,16 +7,18 @@ from contextlib import aclosing
 
 import pytest
 
-from llm.client import Endpoint, LiteLLMClient, Prompt
+from llm.client import Endpoint, Prompt
 from llm.events import TextDelta
-from tests.llm.conftest import KEY, MakePrompt
+from tests.llm.conftest import KEY, AnyClient, MakePrompt, make_client
 from tests.provider import Answer, Provider
 
+pytestmark = pytest.mark.usefixtures("each_client")
+
 LONG = Answer(tokens=10_000, pace=100)
-Leave = Callable[[LiteLLMClient, Prompt], Awaitable[None]]
+Leave = Callable[[AnyClient, Prompt], Awaitable[None]]
 
 
-async def cancelled(client: LiteLLMClient, prompt: Prompt) -> None:
+async def cancelled(client: AnyClient, prompt: Prompt) -> None:
     begun = asyncio.Event()
 
     async def read() -> None:
@@ -31,26 +33,26 @@ async def cancelled(client: LiteLLMClient, prompt: Prompt) -> None:
         await task
 
 
-async def closed(client: LiteLLMClient, prompt: Prompt) -> None:
+async def closed(client: AnyClient, prompt: Prompt) -> None:
     events = client.stream(prompt)
     assert await anext(events) == TextDelta("w0 ")
     await events.aclose()
 
 
-async def broken_out_of(client: LiteLLMClient, prompt: Prompt) -> None:
+async def broken_out_of(client: AnyClient, prompt: Prompt) -> None:
     async with aclosing(client.stream(prompt)) as events:
         async for _ in events:
             break
 
 
-async def failed_while_reading(client: LiteLLMClient, prompt: Prompt) -> None:
+async def failed_while_reading(client: AnyClient, prompt: Prompt) -> None:
     with pytest.raises(ZeroDivisionError):
         async with aclosing(client.stream(prompt)) as events:
             async for _ in events:
                 raise ZeroDivisionError
 
 
-async def forgotten(client: LiteLLMClient, prompt: Prompt) -> None:
+async def forgotten(client: AnyClient, prompt: Prompt) -> None:
     """Without aclosing: the loop closes the generator when it is collected."""
     events = client.stream(prompt)
     await anext(events)
@@ -58,7 +60,7 @@ async def forgotten(client: LiteLLMClient, prompt: Prompt) -> None:
     gc.collect()
 
 
-async def closed_while_cancelled(client: LiteLLMClient, prompt: Prompt) -> None:
+async def closed_while_cancelled(client: AnyClient, prompt: Prompt) -> None:
     """A second cancellation arrives while the first is being cleaned up after."""
     begun = asyncio.Event()
 
@@ -94,7 +96,7 @@ def test_leaving_closes_the_providers_socket(
     provider.enqueue(LONG)
 
     async def main() -> None:
-        client = LiteLLMClient()
+        client = make_client()
         await leave(client, prompt(endpoint=Endpoint(name, KEY, provider.url)))
         # Before the loop ends, which would close everything anyway.
         seen = await asyncio.to_thread(provider.wait_closed)
@@ -113,7 +115,7 @@ def test_cancelling_before_the_first_token_closes_too(
     provider.enqueue(silent)
 
     async def main() -> None:
-        client = LiteLLMClient()
+        client = make_client()
         task = asyncio.ensure_future(anext(client.stream(prompt())))
         await asyncio.to_thread(provider.wait_requests)
         task.cancel()
@@ -129,7 +131,7 @@ def test_a_finished_stream_leaves_nothing_running(
     provider: Provider, prompt: MakePrompt
 ) -> None:
     async def main() -> None:
-        client = LiteLLMClient()
+        client = make_client()
         async with aclosing(client.stream(prompt())) as events:
             assert len([event async for event in events]) == 4
         await client.aclose()

@@ -14,6 +14,8 @@ from llm.events import Usage
 from tests.llm.conftest import KEY, MakePrompt, ask
 from tests.provider import SECRET_MARKER, Answer, Provider
 
+pytestmark = pytest.mark.usefixtures("each_client")
+
 FAST = Timeouts(connect=1, first_token=0.3, idle=0.3, total=30)
 
 

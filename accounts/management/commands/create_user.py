@@ -44,4 +44,4 @@ class Command(BaseCommand):
             raise CommandError(f"There is no tenant “{options['tenant']}”.") from error
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        self.stdout.write(f"{user.email} is a {user.role} of {tenant.slug}.")
+        self.stdout.write(f"{user.email} joined {tenant.slug} as {user.role}.")

@@ -3,8 +3,16 @@
 
 const DRAFT = "draft:";
 
+function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export class Composer {
-  /** `form` is [data-composer]; `send(text)` resolves when the server has the text. */
+  /**
+   * `form` is [data-composer]; `send(text, key)` resolves when the server has the text.
+   * The same text sent again has the same key, and is answered once.
+   */
   constructor(form, { conversation, send }) {
     this.form = form;
     this.field = form.querySelector("textarea");
@@ -52,10 +60,14 @@ export class Composer {
     if (this.running || this.field.readOnly || !text.trim()) {
       return;
     }
+    if (this.attempt?.text !== text) {
+      this.attempt = { text, key: randomKey() };
+    }
     this.field.readOnly = true;
     this.tell("");
     try {
-      await this.send(text);
+      await this.send(text, this.attempt.key);
+      this.attempt = null;
       this.field.value = "";
       sessionStorage.removeItem(this.draftKey);
       this.#fit();

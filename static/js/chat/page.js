@@ -73,10 +73,10 @@ function reloadOnce(replyId) {
   return isFirst;
 }
 
-async function send(text) {
+async function send(text, key) {
   const agent = chat.dataset.agent;
   const place = conversation ? { conversationId: conversation } : { agentId: agent };
-  const response = await stream.start({ message: text, ...place }, token);
+  const response = await stream.start({ message: text, ...place }, token, key);
   chat.classList.remove("blank");
   find("retry")?.remove();
   const question = messages.addQuestion(list, text);

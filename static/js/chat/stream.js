@@ -35,17 +35,17 @@ async function request(address, options) {
   return response;
 }
 
-function post(address, token, body) {
-  const headers = { "X-CSRFToken": token };
+function post(address, token, body, extra = {}) {
+  const headers = { "X-CSRFToken": token, ...extra };
   if (body) {
     headers["Content-Type"] = "application/json";
   }
   return request(address, { method: "POST", headers, body: body && JSON.stringify(body) });
 }
 
-/** Starts a turn; resolves to the response whose `parts` tell what becomes of it. */
-export function start(body, token) {
-  return post(`${API}?render=html`, token, body);
+/** Starts a turn, once for each `key`; the response's `parts` tell what becomes of it. */
+export function start(body, token, key) {
+  return post(`${API}?render=html`, token, body, key && { "Idempotency-Key": key });
 }
 
 /** The running turn from its beginning, or null when nothing runs. */

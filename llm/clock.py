@@ -1,0 +1,75 @@
+"""One call's deadlines, by one timer that is rarely touched."""
+
+import asyncio
+from typing import Final
+
+import aiohttp
+
+from llm.client import Timeouts
+
+# Seconds to wait for the usage after the finish reason.
+_WAIT_FOR_USAGE: Final = 3.0
+
+
+class DeadlineError(Exception):
+    """The provider was silent for too long."""
+
+
+class Clock:
+    """The moment (loop time) until which the provider may stay silent.
+
+    `note` only notes a later moment; the timer finds out when it fires. What it
+    then does is make the response's body raise `DeadlineError`, so that reading needs
+    no timeout around it. `waiting` is whether we wait for the provider: while our own
+    reader is busy elsewhere, silence is not the provider's.
+    """
+
+    __slots__ = (
+        "_content",
+        "_end",
+        "_handle",
+        "_idle",
+        "_loop",
+        "_pieces",
+        "at",
+        "waiting",
+    )
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._idle = timeouts.idle
+        now = self._loop.time()
+        self._end = now + timeouts.total
+        self.at = min(now + timeouts.first_token, self._end)
+        self.waiting = False
+        self._pieces = 0
+        self._content: aiohttp.StreamReader | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    def watch(self, content: aiohttp.StreamReader) -> None:
+        """From now on expire by making `content` raise."""
+        self._content = content
+        self._handle = self._loop.call_at(self.at, self._fire)
+
+    def note(self, pieces: int, finished: bool) -> None:
+        """After each read: how many pieces have come, and whether only usage misses."""
+        if finished:
+            self.at = min(self._loop.time() + _WAIT_FOR_USAGE, self.at)
+            self.stop()
+            self._handle = self._loop.call_at(self.at, self._fire)
+        elif pieces > self._pieces:
+            self._pieces = pieces
+            self.at = min(self._loop.time() + self._idle, self._end)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _fire(self) -> None:
+        now = self._loop.time()
+        if now >= self._end or (self.waiting and now >= self.at):
+            if self._content is not None:
+                self._content.set_exception(DeadlineError())
+            return
+        later = self.at if self.at > now else now + self._idle
+        self._handle = self._loop.call_at(min(later, self._end), self._fire)

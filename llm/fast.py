@@ -1,0 +1,230 @@
+"""The client that takes the fastest lane it can: our own reader, or LiteLLM.
+
+llm.lanes says which provider takes which lane, llm.plan prepares the requests,
+llm.session has the connections, llm.sse and llm.parsers read the answers.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Final
+
+import aiohttp
+
+from llm import _litellm, errors, network, session, tokens
+from llm.client import Client, Endpoint, LiteLLMClient, Prompt, Scalar, check
+from llm.clock import Clock, DeadlineError
+from llm.events import Event, Finished, Usage
+from llm.lanes import Lane, Lanes
+from llm.parsers import NOTHING, Delta, Parser
+from llm.plan import Plan, Planner, Request
+from llm.reasons import reason_of
+from llm.sse import Reader
+
+# Calls under way at once in one process; past it a call is refused.
+LIMIT: Final = 2000
+# Bytes and seconds for the body of an error answer.
+_ERROR_BYTES: Final = 64 * 1024
+_ERROR_SECONDS: Final = 5.0
+
+
+class FastClient:
+    """A `Client`; one for all tenants.
+
+    `lanes` forces providers to lanes (see `llm.lanes.Lanes`); `limit` bounds the calls
+    that are under way at once in this process.
+    """
+
+    def __init__(
+        self, lanes: Mapping[str, Lane | str] | None = None, *, limit: int = LIMIT
+    ) -> None:
+        self._planner = Planner(Lanes(lanes))
+        self._slow: Client = LiteLLMClient()
+        self._limit = limit
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
+        """See `Client.stream`."""
+        check(prompt)
+        if not _litellm.is_loaded():
+            await asyncio.to_thread(_litellm.preload)
+        plan = self._planner.plan(prompt.endpoint, prompt.model, prompt.parameters)
+        request = await self._prepare(plan, prompt)
+        if request is None:
+            async with aclosing(self._slow.stream(prompt)) as events:
+                async for event in events:
+                    yield event
+            return
+        pool = session.connections()
+        if pool.open >= self._limit:
+            raise errors.ProviderUnavailable(
+                f"{pool.open} calls are under way", retry_after=1
+            )
+        call = _Call(prompt, plan.parser())
+        pool.open += 1
+        try:
+            content = await call.open(pool, request)
+            clock, parser, reader, delivered = call.parts()
+            deltas: Sequence[Delta] = NOTHING
+            block = b"-"
+            while block and not (parser.complete or reader.done):
+                clock.waiting = True
+                block = await content.readany()  # b"" at the end
+                clock.waiting = False
+                for chunk in reader.feed(block) if block else reader.close():
+                    deltas = parser.feed(chunk)
+                    for delta in deltas:
+                        delivered.append(delta.text)
+                        yield delta
+                clock.note(len(delivered), parser.raw_reason is not None and not deltas)
+            if reader.failure is not None:
+                raise reader.failure
+        except errors.LLMError:
+            raise
+        except Exception as failure:  # noqa: BLE001  the provider decides what breaks
+            await call.survive(failure)
+        else:
+            call.ended = True
+        finally:
+            pool.open -= 1
+            call.close(pool)
+        yield await call.finish()
+
+    async def _prepare(self, plan: Plan, prompt: Prompt) -> Request | None:
+        """The request, or None when LiteLLM has to send it."""
+        if plan.lane is Lane.LITELLM:
+            return None
+        try:
+            return await plan.prepare(prompt.messages)
+        except Exception as failure:  # noqa: BLE001  LiteLLM raises anything
+            self._planner.warn(plan.provider, "prepared", failure)
+            return None
+
+    def lane_of(
+        self,
+        provider: str,
+        model: str,
+        parameters: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
+        base_url: str | None = None,
+    ) -> Lane:
+        """The lane that calls of such an agent take; for admin pages.
+
+        Imports litellm at the first call of a process, which takes seconds.
+        """
+        endpoint = Endpoint(provider, None, base_url)
+        return self._planner.plan(endpoint, model, parameters or {}).lane
+
+    async def aclose(self) -> None:
+        """Close the connections kept for the running event loop; for shutdown."""
+        await session.close_connections()
+        await _litellm.close_connections()
+
+
+class _Call:
+    """One call on a connection of ours: its state, its end, its failures."""
+
+    def __init__(self, prompt: Prompt, parser: Parser) -> None:
+        self.ended = False
+        self._prompt = prompt
+        self._parser = parser
+        self._delivered: list[str] = []
+        self._clock = Clock(prompt.timeouts)
+        self._response: aiohttp.ClientResponse | None = None
+
+    def parts(self) -> tuple[Clock, Parser, Reader, list[str]]:
+        """What reading needs, for local names."""
+        return self._clock, self._parser, Reader(), self._delivered
+
+    async def open(
+        self, pool: session.Connections, request: Request
+    ) -> aiohttp.StreamReader:
+        """The body of the answer, when it is one; raises `LLMError` when it is not."""
+        timeouts = self._prompt.timeouts
+        try:
+            async with asyncio.timeout_at(self._clock.at):
+                self._response = response = await pool.post(
+                    request.url, request.headers, request.body, timeouts.connect
+                )
+        except aiohttp.ConnectionTimeoutError:
+            raise  # is a TimeoutError too, and another matter
+        except TimeoutError:
+            raise DeadlineError from None
+        if response.status >= 300:
+            raise network.refusal(
+                response.status,
+                response.headers,
+                await _beginning(response.content),
+                secret=self._prompt.endpoint.api_key,
+            ) from None
+        self._clock.watch(response.content)
+        return response.content
+
+    async def survive(self, failure: Exception) -> None:
+        """Raise the error for what broke the call; after its finish nothing does."""
+        if self._parser.raw_reason is not None:
+            return
+        usage = await self._spent()
+        if isinstance(failure, DeadlineError):
+            raise errors.ProviderTimeout(
+                "no progress before our deadline", partial_usage=usage
+            ) from None
+        raise network.failure(
+            failure,
+            started=self._response is not None,
+            secret=self._prompt.endpoint.api_key,
+            partial_usage=usage,
+        ) from None
+
+    async def finish(self) -> Finished:
+        """The last event; raises `ProviderIncomplete` when there is no finish."""
+        parser = self._parser
+        if parser.raw_reason is None:
+            raise errors.ProviderIncomplete(
+                "the stream ended without a finish reason",
+                partial_usage=await self._spent(),
+            )
+        usage = parser.usage or await self._estimate()
+        model = parser.model or self._prompt.model
+        return Finished(reason_of(parser.raw_reason), parser.raw_reason, usage, model)
+
+    def close(self, pool: session.Connections) -> None:
+        """Stop the clock and be done with the connection, whatever happened."""
+        self._clock.stop()
+        if self._response is not None:
+            pool.leave(self._response, ended=self.ended)
+
+    async def _spent(self) -> Usage | None:
+        if self._parser.usage is not None:
+            return self._parser.usage
+        if self._delivered or self._parser.prompt_usage is not None:
+            return await self._estimate()
+        return None
+
+    async def _estimate(self) -> Usage:
+        """Counted by us, but for the prompt when the provider has counted it."""
+        prompt = self._prompt
+        counted = await asyncio.to_thread(
+            tokens.estimate_usage,
+            prompt.messages,
+            "".join(self._delivered),
+            prompt.model,
+        )
+        known = self._parser.prompt_usage
+        if known is None:
+            return counted
+        return replace(
+            counted,
+            prompt_tokens=known.prompt_tokens,
+            cached_tokens=known.cached_tokens,
+        )
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """As much of an error's body as is worth reading; less when it breaks or stalls."""
+    body = bytearray()
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_ERROR_SECONDS):
+            while len(body) < _ERROR_BYTES and (block := await content.readany()):
+                body += block
+    return bytes(body[:_ERROR_BYTES])

@@ -1,0 +1,70 @@
+"""Anthropic's message stream events."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from llm.events import ReasoningDelta, TextDelta, Usage
+from llm.parsers import NOTHING, Delta, StreamFailedError
+
+
+class AnthropicParser:
+    """See `llm.parsers.Parser`."""
+
+    __slots__ = ("complete", "model", "prompt_usage", "raw_reason", "usage")
+
+    def __init__(self) -> None:
+        self.raw_reason: str | None = None
+        self.usage: Usage | None = None
+        self.prompt_usage: Usage | None = None
+        self.model = ""
+        self.complete = False
+
+    def feed(self, chunk: dict[str, Any]) -> Sequence[Delta]:
+        """See `llm.parsers.Parser.feed`."""
+        kind = chunk.get("type")
+        if kind == "content_block_delta":
+            return _deltas(chunk["delta"])
+        if kind == "content_block_start":
+            return _deltas(chunk["content_block"])
+        if kind == "message_start":
+            message = chunk["message"]
+            self.model = message.get("model") or ""
+            self.prompt_usage = _usage(message.get("usage") or {}, None)
+        elif kind == "message_delta":
+            self._end(chunk)
+        elif kind == "message_stop":
+            self.complete = self.raw_reason is not None
+        elif kind == "error" or chunk.get("error"):
+            raise StreamFailedError(chunk.get("error") or chunk)
+        return NOTHING
+
+    def _end(self, chunk: dict[str, Any]) -> None:
+        reason = (chunk.get("delta") or {}).get("stop_reason")
+        if reason:
+            self.raw_reason = str(reason)
+        if given := chunk.get("usage"):
+            self.usage = _usage(given, self.prompt_usage)
+        self.complete = self.raw_reason is not None and self.usage is not None
+
+
+def _deltas(delta: dict[str, Any]) -> Sequence[Delta]:
+    """Of a block's start or delta: both hold their text under the kind's name."""
+    if text := delta.get("text"):
+        return (TextDelta(text),)
+    if thought := delta.get("thinking"):
+        return (ReasoningDelta(thought),)
+    return NOTHING
+
+
+def _usage(given: dict[str, Any], before: Usage | None) -> Usage:
+    """Anthropic's prompt tokens are those not read from or written to its cache.
+
+    The last event repeats those of the prompt only sometimes.
+    """
+    completion = given.get("output_tokens") or 0
+    if given.get("input_tokens") is None and before is not None:
+        return Usage(before.prompt_tokens, completion, before.cached_tokens)
+    cached = given.get("cache_read_input_tokens") or 0
+    written = given.get("cache_creation_input_tokens") or 0
+    prompt = (given.get("input_tokens") or 0) + cached + written
+    return Usage(prompt, completion, cached)

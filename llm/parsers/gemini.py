@@ -1,0 +1,70 @@
+"""Gemini's stream of GenerateContentResponse objects (AI Studio)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from llm.events import ReasoningDelta, TextDelta, Usage
+from llm.parsers import NOTHING, Delta, StreamFailedError
+
+
+class GeminiParser:
+    """See `llm.parsers.Parser`.
+
+    The finish reason may come with text, and older models send it with every object:
+    then only the end of the body is the end.
+    """
+
+    __slots__ = ("complete", "model", "prompt_usage", "raw_reason", "usage")
+
+    def __init__(self) -> None:
+        self.raw_reason: str | None = None
+        self.usage: Usage | None = None
+        self.prompt_usage: Usage | None = None
+        self.model = ""
+        self.complete = False
+
+    def feed(self, chunk: dict[str, Any]) -> Sequence[Delta]:
+        """See `llm.parsers.Parser.feed`."""
+        if chunk.get("error"):
+            raise StreamFailedError(chunk["error"])
+        given = chunk.get("usageMetadata")
+        if given:
+            self.usage = _usage(given)
+        if not self.model:
+            self.model = chunk.get("modelVersion") or ""
+        candidates = chunk.get("candidates")
+        if not candidates:
+            blocked = (chunk.get("promptFeedback") or {}).get("blockReason")
+            if blocked:
+                self.raw_reason = str(blocked)
+                self.complete = self.usage is not None
+            return NOTHING
+        candidate = candidates[0]
+        if reason := candidate.get("finishReason"):
+            self.raw_reason = str(reason)
+        parts = (candidate.get("content") or {}).get("parts")
+        deltas = _deltas(parts) if parts else NOTHING
+        if given:
+            self.complete = self.raw_reason is not None and not deltas
+        return deltas
+
+
+def _deltas(parts: list[dict[str, Any]]) -> Sequence[Delta]:
+    return [
+        ReasoningDelta(text) if part.get("thought") else TextDelta(text)
+        for part in parts
+        if (text := part.get("text"))
+    ]
+
+
+def _usage(given: dict[str, Any]) -> Usage:
+    """Gemini counts thoughts beside the answer, some of its models inside it."""
+    prompt = given.get("promptTokenCount") or 0
+    prompt += given.get("toolUsePromptTokenCount") or 0
+    completion = given.get("candidatesTokenCount") or 0
+    thoughts = given.get("thoughtsTokenCount") or 0
+    if given.get("totalTokenCount") != prompt + completion:
+        completion += thoughts
+    return Usage(
+        prompt, completion, given.get("cachedContentTokenCount") or 0, thoughts
+    )

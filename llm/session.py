@@ -1,0 +1,160 @@
+"""The connections of our own lanes: one pool for each event loop, shared by all calls.
+
+Nothing of one call reaches another: no cookies, no redirects, and each request brings
+its own key.
+"""
+
+import asyncio
+import importlib
+import io
+import urllib.request
+from collections.abc import Mapping
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, Final
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+from llm import _litellm
+
+# Seconds an idle connection is kept; common front ends close theirs after 60 or more.
+_KEEP_ALIVE: Final = 50.0
+_DNS_CACHE: Final = 300
+# Seconds for the rest of an answer whose end we have seen, before it is cut off.
+_LINGER: Final = 1.0
+# aiohttp warns of longer bodies given as bytes.
+_LARGE: Final = 1024 * 1024
+_HEADERS: Final = {
+    "User-Agent": "parley",
+    "Content-Type": "application/json",
+    # A compressing front end would hold tokens back until it has a block's worth.
+    "Accept-Encoding": "identity",
+}
+
+
+class Connections:
+    """The pool of one event loop. `open` counts the calls that are under way."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self._leaving: dict[aiohttp.ClientResponse, asyncio.TimerHandle] = {}
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_reuseconn.append(_note_reuse)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                # aiohttp lets whoever exceeds its limit wait silently; ours refuses.
+                limit=0,
+                ttl_dns_cache=_DNS_CACHE,
+                keepalive_timeout=_KEEP_ALIVE,
+                ssl=tls_context(),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_HEADERS,
+            # Not trust_env: it asks a thread for the proxy, and another one for a
+            # .netrc file, at each request. `_proxy` is the same without the latter.
+            trust_env=False,
+            trace_configs=[tracing],
+        )
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, connect: float
+    ) -> aiohttp.ClientResponse:
+        """The response, as soon as its headers are here; the caller has to leave it.
+
+        `connect` is in seconds. Tries a second time when a kept connection turns out
+        to be closed before a byte of an answer: servers close idle connections, and
+        our request may cross their doing so. Raises what aiohttp raises.
+        """
+        while True:
+            attempt = SimpleNamespace(reused=False)
+            try:
+                return await self._session.post(
+                    url,
+                    data=body if len(body) < _LARGE else io.BytesIO(body),
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=_proxy(url.partition("?")[0]),
+                    timeout=aiohttp.ClientTimeout(total=None, connect=connect),
+                    trace_request_ctx=attempt,
+                )
+            except aiohttp.ClientConnectorError:
+                raise
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not attempt.reused:
+                    raise
+
+    def leave(self, response: aiohttp.ClientResponse, *, ended: bool) -> None:
+        """Be done with a response; never waits.
+
+        When the answer has `ended` its last bytes may still come, for a moment, so
+        that the connection can be used again; otherwise the connection is closed,
+        which ends the provider's work.
+        """
+        if response.closed:  # read to its end
+            return
+        if not ended:
+            response.close()
+            return
+        loop = asyncio.get_running_loop()
+        self._leaving[response] = loop.call_later(_LINGER, self._cut_off, response)
+        response.content.on_eof(lambda: self._forget(response))
+
+    def _cut_off(self, response: aiohttp.ClientResponse) -> None:
+        self._forget(response)
+        response.close()
+
+    def _forget(self, response: aiohttp.ClientResponse) -> None:
+        handle = self._leaving.pop(response, None)
+        if handle is not None:
+            handle.cancel()
+
+    async def close(self) -> None:
+        """Close all connections, also those of calls under way."""
+        for response in list(self._leaving):
+            self._cut_off(response)
+        await self._session.close()
+
+
+_pools: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]] = (
+    WeakKeyDictionary()
+)
+
+
+def connections() -> Connections:
+    """The running event loop's pool, made when first asked for."""
+    loop = asyncio.get_running_loop()
+    pool = _pools.get(loop)
+    if pool is None:
+        pool = _pools[loop] = Connections()
+    return pool
+
+
+async def close_connections() -> None:
+    """Close the running event loop's pool; the next call would make a new one."""
+    pool = _pools.pop(asyncio.get_running_loop(), None)
+    if pool is not None:
+        await pool.close()
+
+
+async def _note_reuse(_: object, context: SimpleNamespace, __: object) -> None:
+    context.trace_request_ctx.reused = True
+
+
+@lru_cache(maxsize=1)
+def tls_context() -> Any:
+    """LiteLLM's: SSL_VERIFY, SSL_CERT_FILE and their like mean what they mean there."""
+    module: Any = importlib.import_module("litellm.llms.custom_httpx.http_handler")
+    _litellm.load()
+    context = module.get_ssl_configuration()
+    return context if context is not None else True
+
+
+@lru_cache(maxsize=1024)
+def _proxy(url: str) -> str | None:
+    """The proxy for an address as the machine is set up (HTTPS_PROXY, NO_PROXY)."""
+    parts = urlsplit(url)
+    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

@@ -1,0 +1,131 @@
+"""The sign-in page of a tenant."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from tenants.db import entered
+from tenants.models import Tenant
+from tests.clients import TenantClient
+from tests.factories import PASSWORD, email_of, person
+
+ClientFor = Callable[..., TenantClient]
+SIGN_IN = "/accounts/login/"
+MINE = "/api/v1/keys"
+
+
+def sign_in(client: TenantClient, email: str, password: str = PASSWORD) -> Any:
+    return client.post(SIGN_IN, {"login": email, "password": password})
+
+
+@pytest.mark.parametrize("name", ["owner", "member", "stranger"])
+def test_everybody_of_a_tenant_signs_in(
+    name: str, acme: Tenant, client_for: ClientFor
+) -> None:
+    client = client_for(acme)
+    assert client.get(SIGN_IN).status_code == 200
+    answer = sign_in(client, email_of(acme, name))
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+    assert client.get(MINE).status_code == 200
+
+
+def test_the_case_of_an_address_does_not_matter(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    client = client_for(acme)
+    assert sign_in(client, "Member@ACME.test").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        ("member@acme.test", "wrong-password"),
+        ("member@acme.test", PASSWORD.upper()),
+        ("member@globex.test", PASSWORD),
+        ("nobody@acme.test", PASSWORD),
+        ("' OR 1=1 --", PASSWORD),
+        ("", ""),
+    ],
+)
+def test_a_wrong_sign_in_is_refused(
+    email: str, password: str, acme: Tenant, globex: Tenant, client_for: ClientFor
+) -> None:
+    client = client_for(acme)
+    assert sign_in(client, email, password).status_code == 200
+    assert client.get(MINE).status_code == 401
+
+
+def test_a_switched_off_person_cannot_sign_in_and_is_signed_out(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    client = client_for(acme, "member")
+    assert client.get(MINE).status_code == 200
+    with entered(acme.scope):
+        User.objects.filter(pk=person(acme, "member").pk).update(is_active=False)
+    assert client.get(MINE).status_code == 401
+    sign_in(client, email_of(acme, "member"))
+    assert client.get(MINE).status_code == 401
+
+
+def test_a_new_password_ends_other_sessions(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    client = client_for(acme, "member")
+    with entered(acme.scope):
+        member = person(acme, "member")
+        member.set_password("another-password-9")
+        member.save()
+    assert client.get(MINE).status_code == 401
+
+
+def test_signing_out_ends_the_session(acme: Tenant, client_for: ClientFor) -> None:
+    client = client_for(acme, "member")
+    cookies = copy.deepcopy(client.cookies)
+    assert client.get("/accounts/logout/").status_code == 200, "asks first"
+    assert client.get(MINE).status_code == 200
+    client.post("/accounts/logout/")
+    assert client.get(MINE).status_code == 401
+    client.cookies = cookies
+    assert client.get(MINE).status_code == 401
+
+
+def test_sign_up_is_closed(acme: Tenant, client_for: ClientFor) -> None:
+    client = client_for(acme)
+    form = {
+        "email": "new@acme.test",
+        "password1": "harbour-quilt-17",
+        "password2": "harbour-quilt-17",
+    }
+    client.get("/accounts/signup/")
+    client.post("/accounts/signup/", form)
+    with entered(acme.scope):
+        assert not User.objects.filter(email="new@acme.test").exists()
+
+
+def test_the_page_of_a_stranger_leads_to_sign_in(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    answer = client_for(acme).get("/")
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(SIGN_IN)
+
+
+def test_an_open_redirect_is_not_followed(acme: Tenant, client_for: ClientFor) -> None:
+    client = client_for(acme)
+    form = {"login": email_of(acme, "member"), "password": PASSWORD}
+    answer = client.post(f"{SIGN_IN}?next=http://evil.test/", form)
+    assert answer.headers["Location"] == "/"
+
+
+def test_a_form_without_its_token_is_refused(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    client = client_for(acme, enforce_csrf_checks=True)
+    answer = sign_in(client, email_of(acme, "member"))
+    assert answer.status_code == 403
+    assert client.get(MINE).status_code == 401

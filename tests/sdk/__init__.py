@@ -1,0 +1,1 @@
+"""Tests with the clients of others, as npm has them."""

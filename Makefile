@@ -56,6 +56,7 @@ lock: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf tests/sdk/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------- what is installed
@@ -88,17 +89,22 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
-# The browser of the tests. Where it cannot be installed they skip, and say so.
+# The browser and the Node of the tests. What cannot be installed makes tests skip, and
+# they say so.
 system-packages:
-	@if command -v chromium >/dev/null; then exit 0; fi; \
+	@missing=; \
+	command -v chromium >/dev/null || missing=' chromium'; \
+	{ command -v node && command -v npm; } >/dev/null || \
+		missing="$$missing nodejs npm"; \
+	test -n "$$missing" || exit 0; \
 	as_root=; test "$$(id -u)" = 0 || as_root='sudo -n'; \
 	if ! command -v apt-get >/dev/null || ! $$as_root true 2>/dev/null; then \
-		echo 'The browser tests need Chromium, and it cannot be installed from here;' >&2; \
-		echo 'on Debian: sudo apt-get install chromium' >&2; \
+		echo "Some tests need$$missing, not to be installed from here;" >&2; \
+		echo "on Debian: sudo apt-get install$$missing" >&2; \
 		exit 0; \
 	fi; \
-	echo 'Installing Chromium for the browser tests.'; \
+	echo "Installing for the tests:$$missing"; \
 	$$as_root apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq \
-		--no-install-recommends chromium >/dev/null || \
-	echo 'Chromium could not be installed; the browser tests will skip.' >&2
+		--no-install-recommends $$missing >/dev/null || \
+	echo "Not installed:$$missing; the tests that need it will skip." >&2

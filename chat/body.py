@@ -80,7 +80,7 @@ def _from_ai_sdk(body: dict[str, Any]) -> Send:
 
 def _trigger(body: dict[str, Any]) -> Literal["submit", "regenerate"]:
     trigger = body.get("trigger")
-    if trigger in {None, "submit-message"}:
+    if trigger is None or trigger == "submit-message":
         return "submit"
     if trigger == "regenerate-message":
         return "regenerate"

@@ -46,7 +46,7 @@ def failure(
     """For whatever broke an exchange; `started`: the answer's headers had come."""
     if isinstance(error, StreamFailedError):
         return _reported(error.body, secret, partial_usage)
-    if isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return errors.ProviderBadRequest(f"no address: {error}", secrets=(secret,))
     return _failures.to_error(
         error, started=started, secrets=(secret,), partial_usage=partial_usage

@@ -8,12 +8,10 @@ import asyncio
 import importlib
 import io
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import aiohttp
 
@@ -32,6 +30,12 @@ _HEADERS: Final = {
     # A compressing front end would hold tokens back until it has a block's worth.
     "Accept-Encoding": "identity",
 }
+
+
+class _Attempt:
+    """One try of a request: whether it went over a kept connection."""
+
+    reused = False
 
 
 class Connections:
@@ -67,23 +71,32 @@ class Connections:
         to be closed before a byte of an answer: servers close idle connections, and
         our request may cross their doing so. Raises what aiohttp raises.
         """
-        while True:
-            attempt = SimpleNamespace(reused=False)
-            try:
-                return await self._session.post(
-                    url,
-                    data=body if len(body) < _LARGE else io.BytesIO(body),
-                    headers=headers,
-                    allow_redirects=False,
-                    proxy=_proxy(url.partition("?")[0]),
-                    timeout=aiohttp.ClientTimeout(total=None, connect=connect),
-                    trace_request_ctx=attempt,
-                )
-            except aiohttp.ClientConnectorError:
+        try:
+            return await self._post(url, headers, body, connect, attempt := _Attempt())
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not attempt.reused:
                 raise
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if not attempt.reused:
-                    raise
+        return await self._post(url, headers, body, connect, _Attempt())
+
+    def _post(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        connect: float,
+        attempt: _Attempt,
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        return self._session.post(
+            url,
+            data=body if len(body) < _LARGE else io.BytesIO(body),
+            headers=headers,
+            allow_redirects=False,
+            proxy=_proxy(url.partition("?")[0]),
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect),
+            trace_request_ctx=attempt,
+        )
 
     def leave(self, response: aiohttp.ClientResponse, *, ended: bool) -> None:
         """Be done with a response; never waits.
@@ -117,9 +130,8 @@ class Connections:
         await self._session.close()
 
 
-_pools: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]] = (
-    WeakKeyDictionary()
-)
+# A process has one loop, which closes its pool. Tests have many.
+_pools: Final[dict[asyncio.AbstractEventLoop, Connections]] = {}
 
 
 def connections() -> Connections:
@@ -138,7 +150,7 @@ async def close_connections() -> None:
         await pool.close()
 
 
-async def _note_reuse(_: object, context: SimpleNamespace, __: object) -> None:
+async def _note_reuse(_: object, context: Any, __: object) -> None:
     context.trace_request_ctx.reused = True
 
 

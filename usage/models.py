@@ -3,12 +3,22 @@ them: it must outlive what it counted."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from django.conf import settings
 from django.db import models
 
 from agents.models import Agent
+
+
+class LedgerQuerySet(models.QuerySet["UsageRecord"]):
+    """Reads only: nothing in bulk either."""
+
+    def update(self, **changes: Any) -> NoReturn:
+        raise TypeError("Usage records are append-only; write a correction.")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("Usage records are never deleted.")
 
 
 class UsageRecord(models.Model):
@@ -54,6 +64,8 @@ class UsageRecord(models.Model):
     ttft_ms = models.PositiveIntegerField("time to first token (ms)", null=True)
     duration_ms = models.PositiveIntegerField("duration (ms)")
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[LedgerQuerySet] = LedgerQuerySet.as_manager()  # type: ignore[assignment]  # a manager with the queryset's verbs
 
     class Meta:
         ordering = ["-created_at", "-pk"]

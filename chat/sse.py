@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any, Protocol
 
+import orjson
 from django.http import StreamingHttpResponse
 
 from chat import metrics
@@ -30,6 +31,7 @@ from usage.services import cost_text
 OPENING = b": stream-open\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
+_TEXT_DELTA = b'data: {"type":"text-delta","id":"text-1","delta":%s}\n\n'
 
 
 class EventStreamResponse(StreamingHttpResponse):
@@ -91,9 +93,14 @@ class PartEncoder:
         self._open = ""
 
     def encode(self, events: Iterable[TurnEvent]) -> bytes:
-        return b"".join(
-            _frame(part) for event in _merged(events) for part in self._parts(event)
-        )
+        frames: list[bytes] = []
+        for event in _merged(events):
+            # Nearly all events: the shortest way for them.
+            if isinstance(event, TextDelta) and self._open == "text":
+                frames.append(_TEXT_DELTA % _json(event.text))
+            else:
+                frames.extend(map(_frame, self._parts(event)))
+        return b"".join(frames)
 
     def _parts(self, event: TurnEvent) -> Iterator[dict[str, Any]]:
         match event:
@@ -217,6 +224,14 @@ def _merged(events: Iterable[TurnEvent]) -> Iterator[TurnEvent]:
 
 
 def _frame(part: dict[str, Any]) -> bytes:
-    text = json.dumps(part, ensure_ascii=False, separators=(",", ":"))
-    # A provider may send half a surrogate pair; UTF-8 has no bytes for it.
-    return b"data: " + text.encode("utf-8", "replace") + b"\n\n"
+    return b"data: " + _json(part) + b"\n\n"
+
+
+def _json(value: object) -> bytes:
+    """One line of UTF-8."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # A provider may send half a surrogate pair; UTF-8 has no bytes for it.
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")

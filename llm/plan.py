@@ -108,9 +108,11 @@ class Planner:
             endpoint.provider,
             endpoint.base_url,
             model,
-            orjson.dumps(dict(parameters), option=orjson.OPT_SORT_KEYS),
+            json.dumps(dict(parameters), sort_keys=True),
             # A digest, so that no dump of the cache shows a key.
-            hashlib.blake2b(key.encode(), key=self._salt, digest_size=16).digest(),
+            hashlib.blake2b(
+                key.encode(errors="surrogatepass"), key=self._salt, digest_size=16
+            ).digest(),
         )
         plan = self._plans.get(index)
         if plan is None:

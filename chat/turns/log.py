@@ -26,6 +26,45 @@ class Readable(Protocol):
         ...
 
 
+class _Reader:
+    """One reader's waiting. Its timer is set anew once in `quiet` seconds and not for
+    each piece of news, of which there may be hundreds a second."""
+
+    def __init__(self, quiet: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._quiet = quiet
+        self._heard = self._loop.time()
+        self._waiter: asyncio.Future[bool] | None = None
+        self._timer = self._loop.call_later(quiet, self._look)
+
+    async def news(self) -> bool:
+        """True as soon as there is some, False after a quiet time without any."""
+        self._waiter = self._loop.create_future()
+        try:
+            return await self._waiter
+        finally:
+            self._waiter = None
+
+    def wake(self) -> None:
+        self._heard = self._loop.time()
+        self._answer(True)
+
+    def leave(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._heard + self._quiet - self._loop.time()
+        if left <= 0:
+            left = self._quiet
+            self._heard = self._loop.time()
+            self._answer(False)
+        self._timer = self._loop.call_later(left, self._look)
+
+    def _answer(self, news: bool) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(news)
+
+
 class TurnLog:
     """Append-only. Belongs to one event loop. `encode` makes the frames that all
     readers of the plain stream share; it is given each event once, in order."""
@@ -36,7 +75,7 @@ class TurnLog:
         # How many events PostgreSQL is known to have.
         self.flushed = 0
         self.read_once = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._waiting: set[_Reader] = set()
         self._encode = encode
         self._frames: list[bytes] = []
         self._framed = 0
@@ -72,25 +111,26 @@ class TurnLog:
     ) -> AsyncGenerator[list[T], None]:
         position = 0
         self.read_once.set()
-        while True:
-            changed = self._changed
-            if batch := news(position):
-                position += len(batch)
-                yield batch
-            elif self.closed:
-                return
-            else:
-                try:
-                    async with asyncio.timeout(quiet):
-                        await changed.wait()
-                except TimeoutError:
-                    yield []
+        reader = _Reader(quiet)
+        try:
+            while True:
+                if batch := news(position):
+                    position += len(batch)
+                    yield batch
+                elif self.closed:
+                    return
+                else:
+                    self._waiting.add(reader)
+                    if not await reader.news():
+                        yield []
+        finally:
+            self._waiting.discard(reader)
+            reader.leave()
 
     def _wake(self) -> None:
-        # A new Event for the next round: setting and clearing one would let a reader
-        # that is late miss the signal.
-        self._changed.set()
-        self._changed = asyncio.Event()
+        for reader in self._waiting:
+            reader.wake()
+        self._waiting.clear()
 
     def unflushed(self) -> Iterator[TurnEvent]:
         return iter(self.events[self.flushed :])

@@ -158,7 +158,7 @@ def test_without_a_stream_the_answer_is_one_json(each_talk: Talk) -> None:
 
 
 def test_without_a_stream_a_failure_is_a_502(talk: Talk) -> None:
-    talk.provider.enqueue(Answer(status=500))
+    talk.provider.enqueue(Answer(status=500), Answer(status=500))  # tried twice
     answer = talk.client.post(CHAT, json={"message": "Hello", "stream": False})
     assert answer.status_code == 502
     assert answer.json()["code"] == "provider_error"

@@ -11,16 +11,19 @@ from llm.events import Event, Finished, TextDelta
 from llm.fast import FastClient
 from tests.llm.conftest import KEY, MakePrompt, collect
 from tests.llm.playback import Playback, Tape
-from tests.llm.streams import AB, STOP, counted, sse
+from tests.llm.streams.openai import AB, STOP, counted
+from tests.llm.streams.recording import sse
 from tests.provider import Answer, Provider
 
 WHOLE = Tape([sse(*AB, STOP, counted())])
 DROP = Tape(end="drop")
 
 
-def prompt_for(server: Playback, timeouts: Timeouts | None = None) -> Prompt:
+def prompt_for(
+    server: Playback, timeouts: Timeouts | None = None, host: str = "127.0.0.1"
+) -> Prompt:
     return Prompt(
-        Endpoint("openai_compatible", KEY, server.url),
+        Endpoint("openai_compatible", KEY, server.url.replace("127.0.0.1", host)),
         "some-model",
         [{"role": "user", "content": "Hi"}],
         timeouts=timeouts or Timeouts(),
@@ -139,11 +142,12 @@ def test_cookies_of_one_call_do_not_reach_another() -> None:
     async def main() -> None:
         client = FastClient()
         for _ in range(2):
-            await read(client, prompt_for(server))
+            await read(client, prompt)
         await client.aclose()
 
     tape = Tape(WHOLE.blocks, headers=["Set-Cookie: tenant=one; Path=/"])
     with Playback(tape) as server:
+        prompt = prompt_for(server, host="localhost")  # of numbers no jar keeps any
         asyncio.run(main())
         assert len(server.heads) == 2
         assert "cookie" not in "".join(server.heads).lower()

@@ -11,7 +11,9 @@ from llm.parsers.openai import OpenAIParser
 from llm.sse import Reader
 from tests.llm.conftest import KEY, AnyClient, Outcome, ask
 from tests.llm.playback import Playback, Tape
-from tests.llm.streams import OPENAI, STREAMS, Stream
+from tests.llm.streams import STREAMS
+from tests.llm.streams.openai import OPENAI
+from tests.llm.streams.recording import Stream
 
 MODELS = {"anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
 IDS = [f"{stream.provider}: {stream.name}" for stream in STREAMS]

@@ -88,9 +88,9 @@ def test_a_record_is_never_changed(
 ) -> None:
     made = record(scoped)
     made.cost = Decimal(99)
-    with pytest.raises(TypeError, match=r"append-only|never deleted"):
-        with transaction.atomic():
-            change(made)
+    refusal = pytest.raises(TypeError, match=r"append-only|never deleted")
+    with refusal, transaction.atomic():
+        change(made)
     assert UsageRecord.objects.get().cost == Decimal("0.0000000001")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from chat.errors import InvalidMessageError
+from chat.ids import VALID
 from chat.turns.plan import Send
 
 
@@ -69,13 +70,27 @@ def _from_ai_sdk(body: dict[str, Any]) -> Send:
         "model": _text(body, "model"),
     }
     if trigger == "regenerate":
-        return Send(trigger="regenerate", **common)
+        return replace(_question(last), trigger="regenerate", **common)
     if not isinstance(last, dict) or last.get("role") != "user":
         raise InvalidMessageError("The last of messages must be the user's.")
     # An edit names the old message and sends it again under its old id; the edited
     # text becomes a message of its own.
     own_id = None if target else _text(last, "id")
     return Send(text=_message_text(last), message_id=own_id, **common)
+
+
+def _question(last: Any) -> Send:
+    """The question to answer again as the client holds it, which is a send of its own
+    if the first try never reached us. Whatever else stands there is of no interest."""
+    if not isinstance(last, dict) or last.get("role") != "user":
+        return Send()
+    try:
+        text, own_id = _message_text(last), _text(last, "id")
+    except InvalidMessageError:
+        return Send()
+    if own_id is None or not VALID.match(own_id):
+        return Send()
+    return Send(text=text, message_id=own_id)
 
 
 def _trigger(body: dict[str, Any]) -> Literal["submit", "regenerate"]:

@@ -26,6 +26,7 @@ class Clock:
 
     __slots__ = (
         "_content",
+        "_due",
         "_end",
         "_handle",
         "_idle",
@@ -45,25 +46,32 @@ class Clock:
         self._pieces = 0
         self._content: aiohttp.StreamReader | None = None
         self._handle: asyncio.TimerHandle | None = None
+        self._due = self.at
 
     def watch(self, content: aiohttp.StreamReader) -> None:
         """From now on expire by making `content` raise."""
         self._content = content
-        self._handle = self._loop.call_at(self.at, self._fire)
+        self._set(self.at)
 
     def note(self, pieces: int, finished: bool) -> None:
         """After each read: how many pieces have come, and whether only usage misses."""
         if finished:
             self.at = min(self._loop.time() + _WAIT_FOR_USAGE, self.at)
-            self.stop()
-            self._handle = self._loop.call_at(self.at, self._fire)
         elif pieces > self._pieces:
             self._pieces = pieces
             self.at = min(self._loop.time() + self._idle, self._end)
+        if self.at < self._due:
+            self._set(self.at)
 
     def stop(self) -> None:
+        """Never fire again."""
         if self._handle is not None:
             self._handle.cancel()
+
+    def _set(self, due: float) -> None:
+        self.stop()
+        self._due = due
+        self._handle = self._loop.call_at(due, self._fire)
 
     def _fire(self) -> None:
         now = self._loop.time()
@@ -71,5 +79,4 @@ class Clock:
             if self._content is not None:
                 self._content.set_exception(DeadlineError())
             return
-        later = self.at if self.at > now else now + self._idle
-        self._handle = self._loop.call_at(min(later, self._end), self._fire)
+        self._set(min(self.at if self.at > now else now + self._idle, self._end))

@@ -3,7 +3,7 @@ called, in one short transaction."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,10 +44,12 @@ def start_turn(*, user: User, send: Send) -> TurnPlan:
 
     Raises NotFoundError, TurnRunningError, NoAgentError, InvalidMessageError,
     TooLargeError or, for a send that was stored before, RepeatedSendError; and then
-    nothing was stored. A provider that cannot be asked is no
-    such error: the turn exists and its plan carries the failure.
+    nothing was stored. A provider that cannot be asked is no such error: the turn
+    exists and its plan carries the failure.
     """
-    _check(send)
+    _check_ids(send)
+    send = _meant(user, send)
+    _check_text(send)
     try:
         started = _commit(user, send)
     except IntegrityError as error:
@@ -104,12 +106,34 @@ def _refuse_repeated(user: User, send: Send) -> None:
             raise RepeatedSendError(first.pk)
 
 
-def _check(send: Send) -> None:
+def _meant(user: User, send: Send) -> Send:
+    """What a client means that tries again. If its first try was refused or lost, the
+    question is not here yet: a send like any other. If it edited the question, it
+    knows the edited one by the old one's id, and by its text."""
+    if send.trigger != "regenerate" or send.message_id is None:
+        return send
+    visible = Conversation.objects.visible_to(user).filter(pk=send.conversation_id)
+    messages = Message.objects.filter(conversation__in=visible, role=Message.Role.USER)
+    held = messages.filter(pk=send.message_id).first()
+    if send.target_id in {None, send.message_id}:
+        if held is None:
+            return replace(send, trigger="submit", target_id=None)
+        if send.target_id and send.text != held.text:
+            edited = messages.filter(parent=held.parent_id, text=send.text)
+            if newest := edited.order_by("-created_at").first():
+                return replace(send, message_id=None, target_id=newest.pk)
+    return replace(send, message_id=None)
+
+
+def _check_ids(send: Send) -> None:
     ids = (send.conversation_id, send.message_id, send.target_id, send.parent_id)
     if any(value is not None and not VALID.match(value) for value in ids):
         raise InvalidMessageError(
             "Ids are 8 to 64 letters, digits, hyphens and underscores."
         )
+
+
+def _check_text(send: Send) -> None:
     if send.trigger == "submit" and not send.text.strip():
         raise InvalidMessageError("The message is empty.")
     if len(send.text.encode()) > settings.TURN_MAX_MESSAGE_BYTES:
@@ -217,15 +241,14 @@ def _locked(user: User, send: Send) -> Conversation | None:
     """The conversation, locked so that one turn at a time looks at it; None if it is
     to be made."""
     if send.conversation_id is not None:
-        found = (
-            Conversation.objects.visible_to(user)
-            .select_for_update()
-            .filter(pk=send.conversation_id)
-            .first()
-        )
+        mine = Conversation.objects.visible_to(user).select_for_update()
+        found = mine.filter(pk=send.conversation_id).first()
         if found is not None:
             return found
         if Conversation.objects.filter(pk=send.conversation_id).exists():
+            # Somebody else's, or made by ourselves between the two looks.
+            if found := mine.filter(pk=send.conversation_id).first():
+                return found
             raise NotFoundError("There is no such conversation.")
     if send.trigger == "regenerate" or send.parent_id or send.target_id:
         raise NotFoundError("There is no such conversation.")

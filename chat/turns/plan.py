@@ -17,7 +17,8 @@ class Send:
     """What a person or program asked for, checked for shape only.
 
     `target_id` is the message that is edited (submit) or answered anew (regenerate);
-    `parent_id` the message to branch below.
+    `parent_id` the message to branch below. When regenerating, `text` and `message_id`
+    are those of the question as the client holds it, if it said.
     """
 
     text: str = ""

@@ -282,7 +282,7 @@ def test_any_json_is_read_or_refused_by_name(body: Any) -> None:
 
 def test_any_json_to_the_api_is_answered_below_500(talk: Talk) -> None:
     @given(bodies)
-    @some(60)
+    @some(40)
     def check(body: Any) -> None:
         raw = json.dumps(body).encode("utf-8", "surrogatepass")
         answer = talk.client.post(CHAT, content=raw, headers=JSON)
@@ -301,7 +301,7 @@ def test_any_change_is_made_or_refused(
         values
         | st.dictionaries(st.sampled_from(["title", "archived", "agent_id"]), scalars)
     )
-    @some(40)
+    @some(20)
     def check(body: Any) -> None:
         answer = client.call("PATCH", f"{CHAT}/{ID}", body)
         assert answer.status_code in {200, 400}, answer.content

@@ -12,7 +12,7 @@ from agents.services import set_provider_key
 from chat.models import Turn
 from tenants.db import entered
 from tests.chat.talk import Stream, Talk
-from tests.factories import PROVIDER_KEY, STAND_IN, point_agent
+from tests.factories import PROVIDER_KEY, STAND_IN, STAND_IN_MODEL, point_agent
 from tests.provider import SECRET_MARKER, Answer
 from usage.models import UsageRecord
 
@@ -89,10 +89,12 @@ def assert_next_turn_works(talk: Talk, stream: Stream) -> None:
 
 @cases(BEFORE_THE_FIRST_BYTE)
 def test_a_refusal_before_the_first_byte_is_told(each_talk: Talk, case: Case) -> None:
-    each_talk.provider.enqueue(case.answer)
+    # Always, since some refusals are asked about once more.
+    each_talk.provider.on(STAND_IN_MODEL, case.answer)
     stream = each_talk.send()
     assert "text-start" not in stream.kinds
     assert_failed(each_talk, stream, case.code)
+    each_talk.provider.on(STAND_IN_MODEL, Answer())
     assert_next_turn_works(each_talk, stream)
 
 

@@ -150,15 +150,6 @@ def test_the_ids_of_an_ai_sdk_client_are_kept(talk: Talk) -> None:
     ]
 
 
-def test_a_message_sent_twice_is_stored_once(talk: Talk) -> None:
-    body = sdk_body("Hi", chat="sdk-chat-0001", own_id="lCE1xeMP")
-    stream = talk.send(None, **body)
-    again = talk.client.post(CHAT, json=body)
-    assert (again.status_code, again.json()["code"]) == (409, "repeated_message")
-    assert len(talk.messages(stream.conversation_id, "all")) == 2
-    assert len(talk.provider.requests) == 1
-
-
 TITLES: list[tuple[str, Callable[[str], bool]]] = [
     ("Short.", lambda title: title == "Short."),
     ("  two\n\nlines\t here ", lambda title: title == "two lines here"),

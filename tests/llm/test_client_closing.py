@@ -7,12 +7,20 @@ from contextlib import aclosing
 
 import pytest
 
+from llm import session
 from llm.client import Endpoint, Prompt
 from llm.events import TextDelta
 from tests.llm.conftest import KEY, AnyClient, MakePrompt, make_client
 from tests.provider import Answer, Provider
 
 pytestmark = pytest.mark.usefixtures("each_client")
+
+
+@pytest.fixture(autouse=True)
+def no_second_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be closed is closed at once, not when its time is up."""
+    monkeypatch.setattr(session, "_LINGER", 600.0)
+
 
 LONG = Answer(tokens=10_000, pace=100)
 Leave = Callable[[AnyClient, Prompt], Awaitable[None]]

@@ -207,6 +207,14 @@ def test_silence_in_the_middle_is_a_timeout_although_pings_come(
     provider.wait_closed()
 
 
+def test_silence_after_a_piece_counts_from_that_piece(
+    provider: Provider, prompt: MakePrompt
+) -> None:
+    provider.enqueue(Answer(tokens=9, fault="stall", fault_after=1))
+    patience = Timeouts(first_token=600, idle=0.2)
+    assert type(ask(prompt(timeouts=patience)).error) is errors.ProviderTimeout
+
+
 def test_a_reply_may_take_longer_than_any_of_its_pieces(
     provider: Provider, prompt: MakePrompt
 ) -> None:

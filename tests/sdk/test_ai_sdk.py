@@ -163,6 +163,30 @@ def test_an_edited_message_can_be_edited_and_answered_again(person: Person) -> N
     assert_prompt(person, "The first", edited.text, "Third")
 
 
+def test_an_edited_message_is_answered_again_as_edited(person: Person) -> None:
+    chat = person.mount()
+    first = chat.send("Frist")
+    chat.send("First", messageId=first.ids[0])
+    state = chat.call("regenerate", {"messageId": first.ids[0]})
+    assert (state.status, state.roles) == ("ready", ["user", "assistant"])
+    assert_prompt(person, "First")
+
+
+def test_what_was_refused_can_be_tried_again(person: Person) -> None:
+    chat = person.mount()
+    refused = {"body": {"model": "no/such"}}
+    # In a new chat, and below what was said.
+    for number, text in enumerate(("First", "Second"), start=1):
+        state = chat.call("sendMessage", {"text": text}, refused)
+        assert refusal(state) == "invalid"
+        person.provider.enqueue(Answer(text=f"To the {text}."))
+        state = chat.call("regenerate")
+        assert (state.status, state.text) == ("ready", f"To the {text}.")
+        assert len(state.messages) == 2 * number
+        assert_kept(person, state)
+    assert_prompt(person, "First", "To the First.", "Second")
+
+
 @pytest.mark.parametrize(
     ("answer", "text"),
     [

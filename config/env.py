@@ -73,6 +73,19 @@ def names(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+def pairs(name: str) -> dict[str, str]:
+    """A comma-separated list of `key=value`."""
+    found: dict[str, str] = {}
+    for part in names(name):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (key and equals and value):
+            raise ImproperlyConfigured(
+                f"{name} must be a list of name=value, not {part!r}."
+            )
+        found[key] = value
+    return found
+
+
 def secret(name: str, *, folder: Path, development: bool) -> str:
     """The secret `name`; in development made once and kept in `folder` (0600).
 

@@ -44,12 +44,13 @@ PORT = env.integer("PORT", 8000, minimum=1)
 # ------------------------------------------------------------------ apps and tenancy
 SHARED_APPS = [
     "tenants",
-    "django_tenants",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.admin",
+    # After the admin, whose templates it overrides with styles our policy blocks.
+    "django_tenants",
     "accounts",
     "knox",
 ]
@@ -165,10 +166,9 @@ CONTENT_SECURITY_POLICY = {
 
 # ------------------------------------------------------- people, sessions, API keys
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+# Not allauth's: it asks its own table of addresses, which the platform has not and
+# which may hold an address the account had before.
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -187,6 +187,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_FORMS = {"reset_password": "accounts.forms.PasswordResetForm"}
 SIGNUP_OPEN = env.flag("SIGNUP_OPEN", False)
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 KNOX_TOKEN_MODEL = "accounts.ApiKey"  # noqa: S105  # a model, no secret
@@ -253,7 +254,6 @@ TURN_IDLE_TIMEOUT = env.seconds("TURN_IDLE_TIMEOUT", 30)
 TURN_TOTAL_TIMEOUT = env.seconds("TURN_TOTAL_TIMEOUT", 600)
 TURN_MAX_MESSAGE_BYTES = env.integer("TURN_MAX_MESSAGE_BYTES", 64 * 1024, minimum=1)
 TURN_MAX_OUTPUT_TOKENS = env.integer("TURN_MAX_OUTPUT_TOKENS", 4096, minimum=1)
-# Turns at once in one process; past it 503 with Retry-After.
 # How often running turns are written to the database, and how often while a reader in
 # another process follows.
 TURN_FLUSH_SECONDS = env.seconds("TURN_FLUSH_SECONDS", 1)
@@ -263,8 +263,9 @@ TURN_FLUSH_CLOSE_SECONDS = env.seconds("TURN_FLUSH_CLOSE_SECONDS", 0.25)
 TURN_DEAD_AFTER = env.seconds("TURN_DEAD_AFTER", 12)
 # How long turns may go on after SIGTERM before they are saved as interrupted.
 TURN_SHUTDOWN_GRACE = env.seconds("TURN_SHUTDOWN_GRACE", 10)
-# How models are reached.
-LLM_CLIENT = "llm.client.LiteLLMClient"
+# Providers forced to another way of being called than docs/lanes.md says.
+LLM_LANES = env.pairs("LLM_LANES")
+# Turns at once in one process; past it 503 with Retry-After.
 TURN_LIMIT = env.integer("TURN_LIMIT", 500, minimum=1)
 SSE_KEEP_ALIVE = env.seconds("SSE_KEEP_ALIVE", 15)
 

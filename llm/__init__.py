@@ -9,7 +9,7 @@ __all__ = ["close_connections", "is_loaded", "preload"]
 def preload() -> None:
     """Pay the costs of first calls now: some 5 s of CPU; for a thread at the start of
     a server. Needs no network; a second call costs nothing."""
-    from llm.plan import warm  # aiohttp and more, which commands do not need
+    from llm.fast import warm  # aiohttp and more, which commands do not need
 
     _litellm.preload()
     warm()

@@ -50,8 +50,8 @@ class FastClient:
         if not _litellm.is_loaded():
             await asyncio.to_thread(_litellm.preload)
         plan = self._planner.plan(prompt.endpoint, prompt.model, prompt.parameters)
-        request = await self._prepare(plan, prompt)
-        if request is None:
+        prepared = await self._prepare(plan, prompt)
+        if prepared is None:
             async with aclosing(self._slow.stream(prompt)) as events:
                 async for event in events:
                     yield event
@@ -61,11 +61,12 @@ class FastClient:
             raise errors.ProviderUnavailable(
                 f"{pool.open} calls are under way", retry_after=1
             )
-        call = _Call(prompt, plan.parser())
+        request, parser = prepared
+        call = _Call(prompt, parser)
         pool.open += 1
         try:
             content = await call.open(pool, request)
-            clock, parser, reader, delivered = call.parts()
+            clock, reader, delivered = call.clock, Reader(), call.delivered
             deltas: Sequence[Delta] = NOTHING
             block = b"-"
             while block and not (parser.complete or reader.done):
@@ -91,12 +92,14 @@ class FastClient:
             call.close(pool)
         yield await call.finish()
 
-    async def _prepare(self, plan: Plan, prompt: Prompt) -> Request | None:
-        """The request, or None when LiteLLM has to send it."""
+    async def _prepare(
+        self, plan: Plan, prompt: Prompt
+    ) -> tuple[Request, Parser] | None:
+        """The request and a reader of its answer; None when LiteLLM has to send it."""
         if plan.lane is Lane.LITELLM:
             return None
         try:
-            return await plan.prepare(prompt.messages)
+            return await plan.prepare(prompt.messages), plan.parser()
         except Exception as failure:  # noqa: BLE001  LiteLLM raises anything
             self._planner.warn(plan.provider, "prepared", failure)
             return None
@@ -121,6 +124,18 @@ class FastClient:
         await _litellm.close_connections()
 
 
+def warm() -> None:
+    """Do now what a first call would wait for; meant for a thread.
+
+    LiteLLM imports a provider's code when it is first used, and reading the machine's
+    certificates takes time.
+    """
+    session.tls_context()
+    planner = Planner(Lanes())
+    for provider in ("openai", "anthropic", "gemini", "openrouter", "ollama_chat"):
+        planner.plan(Endpoint(provider, "none"), "some-model", {"temperature": 1})
+
+
 class _Call:
     """One call on a connection of ours: its state, its end, its failures."""
 
@@ -128,13 +143,9 @@ class _Call:
         self.ended = False
         self._prompt = prompt
         self._parser = parser
-        self._delivered: list[str] = []
-        self._clock = Clock(prompt.timeouts)
+        self.delivered: list[str] = []
+        self.clock = Clock(prompt.timeouts)
         self._response: aiohttp.ClientResponse | None = None
-
-    def parts(self) -> tuple[Clock, Parser, Reader, list[str]]:
-        """What reading needs, for local names."""
-        return self._clock, self._parser, Reader(), self._delivered
 
     async def open(
         self, pool: session.Connections, request: Request
@@ -142,7 +153,7 @@ class _Call:
         """The body of the answer, when it is one; raises `LLMError` when it is not."""
         timeouts = self._prompt.timeouts
         try:
-            async with asyncio.timeout_at(self._clock.at):
+            async with asyncio.timeout_at(self.clock.at):
                 self._response = response = await pool.post(
                     request.url, request.headers, request.body, timeouts.connect
                 )
@@ -157,7 +168,7 @@ class _Call:
                 await _beginning(response.content),
                 secret=self._prompt.endpoint.api_key,
             ) from None
-        self._clock.watch(response.content)
+        self.clock.watch(response.content)
         return response.content
 
     async def survive(self, failure: Exception) -> None:
@@ -190,14 +201,14 @@ class _Call:
 
     def close(self, pool: session.Connections) -> None:
         """Stop the clock and be done with the connection, whatever happened."""
-        self._clock.stop()
+        self.clock.stop()
         if self._response is not None:
             pool.leave(self._response, ended=self.ended)
 
     async def _spent(self) -> Usage | None:
         if self._parser.usage is not None:
             return self._parser.usage
-        if self._delivered or self._parser.prompt_usage is not None:
+        if self.delivered or self._parser.prompt_usage is not None:
             return await self._estimate()
         return None
 
@@ -207,7 +218,7 @@ class _Call:
         counted = await asyncio.to_thread(
             tokens.estimate_usage,
             prompt.messages,
-            "".join(self._delivered),
+            "".join(self.delivered),
             prompt.model,
         )
         known = self._parser.prompt_usage

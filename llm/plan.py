@@ -5,7 +5,6 @@ A plan is made once for each endpoint, model and set of parameters and then only
 """
 
 import hashlib
-import importlib
 import json
 import logging
 import secrets
@@ -15,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from llm import _litellm, catalogue
+from llm import catalogue
 from llm._requests import Recipe, UnplannableError
 from llm.client import NO_KEY, Endpoint, Scalar
 from llm.lanes import Lane, Lanes, route_of
@@ -58,7 +57,7 @@ class Plan:
     `reason` says why a provider that usually has a faster lane has not here.
     """
 
-    __slots__ = ("_base", "_recipe", "lane", "provider", "reason")
+    __slots__ = ("_recipe", "lane", "provider", "reason")
 
     def __init__(
         self, provider: str, lane: Lane, recipe: Recipe | None, reason: str = ""
@@ -108,7 +107,7 @@ class Planner:
             endpoint.provider,
             endpoint.base_url,
             model,
-            json.dumps(dict(parameters), sort_keys=True),
+            json.dumps(dict(parameters), sort_keys=True, default=repr),
             # A digest, so that no dump of the cache shows a key.
             hashlib.blake2b(
                 key.encode(errors="surrogatepass"), key=self._salt, digest_size=16
@@ -168,13 +167,3 @@ def _json(body: dict[str, Any]) -> bytes:
         return orjson.dumps(body)
     except TypeError:  # a lone surrogate, or an object of LiteLLM's
         return json.dumps(body, default=str).encode()
-
-
-def warm() -> None:
-    """Import what LiteLLM imports when a provider is first used; for a thread."""
-    planner = Planner(Lanes())
-    for provider in ("openai", "anthropic", "gemini", "openrouter", "ollama_chat"):
-        model = next(iter(catalogue.models_of(provider)), "some-model")
-        planner.plan(Endpoint(provider, "none"), model, {"temperature": 1})
-    importlib.import_module("litellm.litellm_core_utils.exception_mapping_utils")
-    _litellm.token_count("warm", "gpt-4o")

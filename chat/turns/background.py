@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
 from chat import announcements
 from chat.sse import PartEncoder
@@ -16,7 +15,7 @@ from chat.turns.notices import Notice, Notices
 from chat.turns.runner import Runner
 from chat.turns.sampler import Sampler
 from chat.turns.sweeper import Sweeper
-from llm.client import Client
+from llm.fast import FastClient
 
 # A reader elsewhere asks again each second; two missed ones are forgiven.
 _WATCH_SECONDS = 3.0
@@ -27,9 +26,8 @@ class Background:
     is missing is other processes."""
 
     def __init__(self) -> None:
-        client: Client = import_string(settings.LLM_CLIENT)()
         self.runner = Runner(
-            client,
+            FastClient(settings.LLM_LANES, limit=settings.TURN_LIMIT),
             encoder=_encoder,
             limit=settings.TURN_LIMIT,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -129,3 +130,34 @@ def test_a_form_without_its_token_is_refused(
     answer = sign_in(client, email_of(acme, "member"))
     assert answer.status_code == 403
     assert client.get(MINE).status_code == 401
+
+
+def test_an_address_the_account_had_before_opens_nothing(
+    acme: Tenant, client_for: ClientFor, mailoutbox: list[Any]
+) -> None:
+    client = client_for(acme)
+    old = email_of(acme, "member")
+    assert sign_in(client, old).status_code == 302  # allauth notes the address now
+    client = client_for(acme)
+    with entered(acme.scope):
+        User.objects.filter(email=old).update(email="moved@acme.test")
+    assert sign_in(client, old).status_code == 200
+    client.post("/accounts/password/reset/", {"email": old})
+    assert [mail.to for mail in mailoutbox if "/reset/key/" in mail.body] == []
+    client.post("/accounts/password/reset/", {"email": "moved@acme.test"})
+    sent = [mail for mail in mailoutbox if "/reset/key/" in mail.body]
+    assert [mail.to for mail in sent] == [["moved@acme.test"]]
+    assert "acme.localhost" in sent[0].body
+
+
+def test_a_reset_link_of_one_tenant_opens_nothing_in_another(
+    acme: Tenant, globex: Tenant, client_for: ClientFor, mailoutbox: list[Any]
+) -> None:
+    client_for(acme).post(
+        "/accounts/password/reset/", {"email": email_of(acme, "member")}
+    )
+    path = re.search(r"/accounts/password/reset/key/\S+", mailoutbox[-1].body)
+    assert path is not None
+    assert "action" in client_for(acme).get(path[0], follow=True).content.decode()
+    elsewhere = client_for(globex).get(path[0], follow=True)
+    assert "password1" not in elsewhere.content.decode()

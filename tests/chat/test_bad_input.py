@@ -131,7 +131,12 @@ def test_wrong_types_and_values_are_refused(talk: Talk) -> None:
 
 
 def test_keys_of_other_clients_are_ignored(talk: Talk) -> None:
-    noise = {"session": {"a": [1, None]}, "temperature": 9, "__proto__": {}, "": 0}
+    noise: dict[str, Any] = {
+        "session": {"a": [1, None]},
+        "temperature": 9,
+        "__proto__": {},
+        "": 0,
+    }
     body = sdk_body("Hello", **noise)
     body["messages"][0] |= {"metadata": {"tz": "UTC"}, "createdAt": 5}
     body["messages"][0]["parts"][0] |= {"state": "done", "providerMetadata": {}}

@@ -138,7 +138,7 @@ def test_an_agent_is_chosen_by_id_or_slug(talk: Talk, by: str) -> None:
 
 
 def test_an_agent_that_does_not_exist(talk: Talk) -> None:
-    for reference in ("nobody", "999999", "9" * 30, ""):
+    for reference in ("nobody", "999999", "9" * 30, 10**30, ""):
         refused = talk.client.post(CHAT, json={"message": "x", "agentId": reference})
         if reference:
             assert (refused.status_code, refused.json()["code"]) == (404, "not_found")

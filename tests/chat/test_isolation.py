@@ -131,7 +131,8 @@ def test_nobody_sends_without_signing_in(talk: Talk, globex: Tenant) -> None:
     keys = ("", "Bearer x", f"Bearer {make_key(globex, 'member')}")
     foreign_cookie = session_cookie(globex, "member")
     with talk.server.client(talk.tenant) as nobody:
-        for body in ({"message": "Hi"}, {"message": 1}, []):
+        bodies: list[Any] = [{"message": "Hi"}, {"message": 1}, []]
+        for body in bodies:
             for key in keys:
                 headers = {"Authorization": key} if key else {}
                 answer = nobody.post(CHAT, json=body, headers=headers)

@@ -53,7 +53,8 @@ def kinds(parts: list[Part]) -> list[str]:
 
 
 def test_a_whole_turn() -> None:
-    events = [OPENED, Titled("chat-00001", "A title"), TextDelta("Hi"), COMPLETED]
+    titled = Titled("chat-00001", "A title")
+    events: list[TurnEvent] = [OPENED, titled, TextDelta("Hi"), COMPLETED]
     parts = parts_of(PartEncoder().encode(events))
     check_order(parts)
     assert parts == [

@@ -161,5 +161,5 @@ def test_without_a_stream_a_failure_is_a_502(talk: Talk) -> None:
     talk.provider.enqueue(Answer(status=500), Answer(status=500))  # tried twice
     answer = talk.client.post(CHAT, json={"message": "Hello", "stream": False})
     assert answer.status_code == 502
-    assert answer.json()["code"] == "provider_bad_request"
+    assert answer.json()["code"] == "provider_error"
     assert answer.json()["detail"].endswith(".")

@@ -79,10 +79,15 @@ def test_reading_stops_at_the_finish_and_reuses_what_then_ends() -> None:
         assert server.connections == 1
 
 
-def test_a_provider_that_does_not_end_is_left_after_a_moment() -> None:
+def test_a_provider_that_does_not_end_is_not_waited_for_and_left_after_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clock, "_WAIT_FOR_USAGE", 600.0)
+
     async def main() -> None:
         client = FastClient()
-        events = await read(client, prompt_for(server))
+        async with asyncio.timeout(20):
+            events = await read(client, prompt_for(server, Timeouts(idle=600)))
         assert isinstance(events[-1], Finished)
         assert await asyncio.to_thread(server.wait_gone)
         await client.aclose()
@@ -174,6 +179,29 @@ def test_calls_past_the_limit_are_refused_at_once(
     asyncio.run(main())
 
 
+def test_no_stream_waits_for_another_to_end(
+    provider: Provider, prompt: MakePrompt
+) -> None:
+    """LiteLLM's and aiohttp's usual pools let the hundred and first wait silently."""
+    provider.on("some-model", Answer(tokens=1000, pace=1))
+    asked = prompt(timeouts=Timeouts(first_token=60))
+    all_begun = asyncio.Barrier(130)
+
+    async def begin(client: FastClient) -> None:
+        async with aclosing(client.stream(asked)) as events:
+            await anext(events)
+            await all_begun.wait()
+
+    async def main() -> None:
+        client = FastClient()
+        async with asyncio.timeout(60), asyncio.TaskGroup() as streams:
+            for _ in range(all_begun.parties):
+                streams.create_task(begin(client))
+        await client.aclose()
+
+    asyncio.run(main())
+
+
 def test_a_usage_that_does_not_come_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -195,13 +223,13 @@ def test_a_usage_that_does_not_come_is_not_waited_for(
 def test_a_reader_that_is_slow_is_not_a_silent_provider() -> None:
     async def main() -> None:
         client = FastClient()
-        patience = Timeouts(first_token=5, idle=0.2)
+        patience = Timeouts(first_token=1, idle=1)
         async with aclosing(client.stream(prompt_for(server, patience))) as events:
             got = []
             async for event in events:
                 got.append(event)
                 if len(got) == 1:
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(1.5)
         assert isinstance(got[-1], Finished)
         await client.aclose()
 

@@ -136,6 +136,16 @@ def test_every_planned_providers_request_is_that_of_acompletion(
     assert essence(ours) == essence(litellm)
 
 
+@pytest.mark.parametrize(("name", "model"), MODELS)
+def test_filling_a_plan_does_not_use_it_up(name: str, model: str) -> None:
+    parameters: Parameters = {**PARAMETERS["sampling"], "stop": ["END"], "top_k": 3}
+    made = Planner(Lanes()).plan(
+        Endpoint(name, KEY, "http://host.invalid"), model, parameters
+    )
+    first, second = (asyncio.run(made.prepare(HISTORIES["turns"])) for _ in range(2))
+    assert tuple(first) == tuple(second)
+
+
 def test_bodies_are_json_as_they_are_sent(
     provider: Provider, prompt: MakePrompt
 ) -> None:

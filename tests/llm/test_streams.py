@@ -1,6 +1,7 @@
 """Recorded streams through every lane: events, finish, usage, errors."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
@@ -19,12 +20,19 @@ MODELS = {"anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
 IDS = [f"{stream.provider}: {stream.name}" for stream in STREAMS]
 
 
-def play(stream: Stream, client: AnyClient, size: int | None = None) -> Outcome:
-    """What `client` makes of it when it comes in blocks of so many bytes."""
-    body = stream.body
-    size = size or max(1, len(body))
-    blocks = [body[at : at + size] for at in range(0, len(body), size)]
-    with Playback(Tape(blocks)) as server:
+def cut(body: bytes, size: int) -> list[bytes]:
+    return [body[at : at + size] for at in range(0, len(body), size)]
+
+
+def play(
+    stream: Stream,
+    client: AnyClient,
+    blocks: Sequence[bytes] | None = None,
+    pause: float = 0.0,
+) -> Outcome:
+    """What `client` makes of it, by default when it comes at once."""
+    blocks = cut(stream.body, 2**30) if blocks is None else blocks
+    with Playback(Tape(blocks, pause=pause)) as server:
         return ask(
             Prompt(
                 Endpoint(stream.provider, KEY, server.url),
@@ -114,7 +122,20 @@ def test_it_does_not_matter_where_the_network_cuts(name: str) -> None:
 @pytest.mark.parametrize("provider", ["openai_compatible", "anthropic", "gemini"])
 def test_bytes_that_trickle_make_the_same_events(provider: str, size: int) -> None:
     stream = next(row for row in STREAMS if row.provider == provider)
-    assert not difference(stream, play(stream, FastClient(), size))
+    blocks = cut(stream.body, size)
+    assert not difference(stream, play(stream, FastClient(), blocks))
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [row for row in STREAMS if row.error is None and len(row.body) < 100_000],
+    ids=lambda row: f"{row.provider}: {row.name}",
+)
+def test_events_that_come_one_by_one_make_the_same_events(stream: Stream) -> None:
+    """What could be taken for the end, and is not, comes before the rest."""
+    blocks = stream.body.splitlines(keepends=True)
+    outcome = play(stream, FastClient(), blocks, pause=0.003)
+    assert not difference(stream, outcome)
 
 
 def test_errors_in_a_stream_never_show_the_key() -> None:

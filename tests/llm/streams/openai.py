@@ -35,6 +35,7 @@ def counted(prompt: int = 5, completion: int = 2, **more: Any) -> dict[str, Any]
     return {**chunk(), "choices": [], "usage": usage}
 
 
+CALL = {"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}
 STOP = chunk("stop")
 AB = say("a", "b")
 OPENAI = [
@@ -87,16 +88,7 @@ OPENAI = [
         "tool calls",
         "openai_compatible",
         sse(
-            chunk(
-                tool_calls=[
-                    {
-                        "index": 0,
-                        "id": "c1",
-                        "type": "function",
-                        "function": {"name": "f", "arguments": "{}"},
-                    }
-                ]
-            ),
+            chunk(tool_calls=[CALL]),
             chunk("tool_calls"),
             counted(),
         ),
@@ -338,6 +330,14 @@ OPENAI = [
         b"<!DOCTYPE html>\n<html>\n<body>Sign in</body>\n</html>\n",
         reason=None,
         error=errors.ProviderIncomplete,
+    ),
+    Stream(
+        "garbage with CRLF",
+        "openai_compatible",
+        sse(*AB, b"{not json", STOP, end=b"\r\n\r\n"),
+        "ab",
+        reason=None,
+        error=errors.ProviderError,
     ),
     Stream(
         "garbage",

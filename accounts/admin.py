@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.decorators import secure_admin_login
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -16,6 +17,9 @@ from django.http import HttpRequest
 from accounts import services
 from accounts.models import ApiKey, User
 from tenants.admin import platform_site
+
+# One door to a tenant, with one count of wrong passwords: allauth's.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth's documents have it
 
 # Roles say what people may do; groups would only seem to.
 admin.site.unregister(Group)

@@ -31,6 +31,7 @@ def load_json(body: bytes) -> Any:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse)
         # Only escapes (\\u0000, \\ud800) can hide these in valid UTF-8.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
+        has_nul = b"\\u0000" in body and _has_nul(value)
     except UnicodeEncodeError as error:
         raise ParseError("The text contains half a surrogate pair.") from error
     except UnicodeDecodeError as error:
@@ -39,7 +40,7 @@ def load_json(body: bytes) -> Any:
         raise ParseError("The JSON is nested too deeply.") from error
     except ValueError as error:
         raise ParseError(f"The body is not JSON: {error}") from error
-    if b"\\u0000" in body and _has_nul(value):
+    if has_nul:
         raise ParseError("The text contains a NUL character.")
     return value
 

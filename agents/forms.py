@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.forms.fields import InvalidJSONInput
+from rest_framework.exceptions import ParseError
 
 from accounts.errors import APIError
 from accounts.models import User
+from accounts.parsers import load_json
 from agents import services
 from agents.models import Agent, Provider
 from llm.catalogue import provider_names
@@ -59,6 +62,25 @@ class LinesField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(self.to_python(data) != (initial or []))
+
+
+class ParametersField(forms.JSONField):
+    """As strict as the API: Django's own lets NUL characters through and fails at JSON
+    that is nested too deeply or has a number too long."""
+
+    def to_python(self, value: Any) -> Any:
+        if not isinstance(value, str) or value in self.empty_values:
+            return super().to_python(value)
+        try:
+            return load_json(value.encode())
+        except ParseError as error:
+            raise ValidationError(
+                self.error_messages["invalid"], code="invalid"
+            ) from error
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Shown again as it was typed; Django's would parse it once more."""
+        return InvalidJSONInput(data) if isinstance(data, str) else data
 
 
 class ProviderForm(ServiceForm[Provider]):
@@ -112,7 +134,7 @@ class AgentForm(ServiceForm[Agent]):
     model = forms.CharField(
         max_length=201, help_text="<provider name>/<model>, for example openai/gpt-4o."
     )
-    parameters = forms.JSONField(
+    parameters = ParametersField(
         required=False,
         initial=dict,
         help_text='For example {"temperature": 0.3, "max_tokens": 800}.',

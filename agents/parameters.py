@@ -31,8 +31,14 @@ def _stop(value: Any) -> str:
         isinstance(words, list)
         and 1 <= len(words) <= 4
         and all(isinstance(word, str) and 0 < len(word) <= 100 for word in words)
+        and all(map(_storable, words))
     )
     return "" if good else "a text or a list of up to 4 texts"
+
+
+def _storable(word: str) -> bool:
+    """PostgreSQL keeps neither NUL characters nor halves of a surrogate pair."""
+    return not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in word)
 
 
 _CHECKS: dict[str, Callable[[Any], str]] = {

@@ -1,4 +1,5 @@
 """The body of POST /api/v1/chat: the AI SDK's form or the plain one → `Send`.
+What the page sends is read here too.
 
 Clients add keys of their own; what is not named here is ignored.
 """
@@ -36,6 +37,10 @@ def read_body(body: Any, idempotency_key: str | None = None) -> Posted:
         raise InvalidMessageError("stream must be true or false.")
     is_plain = "message" in body and "messages" not in body
     send = _plain(body) if is_plain else _from_ai_sdk(body)
+    if "\x00" in send.text:  # from the page; the API's parser has refused it
+        raise InvalidMessageError(
+            "The message contains a NUL character, which cannot be kept."
+        )
     send = replace(send, idempotency_key=key)
     return Posted(send=send, stream=stream is not False)
 

@@ -21,6 +21,16 @@ class NewsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # untyped
     async def disconnect(self, code: int) -> None:
         await self.channel_layer.group_discard(self.group, self.channel_name)
 
+    async def receive(
+        self,
+        text_data: str | None = None,
+        bytes_data: bytes | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Empty and binary frames are nonsense like any other, no error of ours."""
+        if text_data:
+            await super().receive(text_data, **kwargs)
+
     @classmethod
     async def decode_json(cls, text_data: str) -> Any:
         try:

@@ -6,7 +6,7 @@ first migration adds composite foreign keys that PostgreSQL enforces.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -79,18 +79,26 @@ class Conversation(models.Model):
 
     def rename(self, title: str) -> None:
         """A title that a person chose; nothing overwrites it."""
-        self.title = title
-        self.title_set_at = timezone.now()
-        self.save(update_fields=["title", "title_set_at", "updated_at"])
+        self._change(title=title, title_set_at=timezone.now())
 
     def archive(self) -> None:
         if self.archived_at is None:
-            self.archived_at = timezone.now()
-            self.save(update_fields=["archived_at", "updated_at"])
+            self._change(archived_at=timezone.now())
 
     def restore(self) -> None:
-        self.archived_at = None
-        self.save(update_fields=["archived_at", "updated_at"])
+        self._change(archived_at=None)
+
+    def hand_to(self, agent: Agent) -> None:
+        """The agent that answers from now on, where a send names none."""
+        self._change(agent=agent)
+
+    def _change(self, **fields: Any) -> None:
+        """An UPDATE of these fields; nothing, if the row was purged meanwhile."""
+        self.updated_at = timezone.now()
+        for name, value in fields.items():
+            setattr(self, name, value)
+        own = Conversation.objects.filter(pk=self.pk)
+        own.update(**fields, updated_at=self.updated_at)
 
 
 class Message(models.Model):
@@ -198,6 +206,8 @@ class Turn(models.Model):
     )
     # What the client calls this send, so that a repeated one makes nothing new.
     idempotency_key = models.CharField(max_length=200, null=True)
+    # Of what was sent under that key, which may not be used for anything else.
+    send_digest = models.CharField(max_length=64, blank=True)
     worker = models.CharField(max_length=100, blank=True)
     # When the process that runs it last said so; the sweeper ends what falls silent.
     heartbeat_at = models.DateTimeField(default=timezone.now)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Value
+from django.db.models.functions import Now
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -59,6 +63,12 @@ class MessageQuerySet(models.QuerySet["Message"]):
 class TurnQuerySet(models.QuerySet["Turn"]):
     def running(self) -> TurnQuerySet:
         return self.filter(status__in=["pending", "streaming"])
+
+    def silent(self) -> TurnQuerySet:
+        """Running, as it says, but its process gave no sign of life for long; by the
+        database's clock, which wrote the heartbeats."""
+        age = Now() - Value(timedelta(seconds=settings.TURN_DEAD_AFTER))
+        return self.running().filter(heartbeat_at__lt=age)
 
     def visible_to(self, user: User) -> TurnQuerySet:
         return self.filter(conversation__owner=user)

@@ -13,6 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 _RENAMED = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
+_LIVENESS = {
+    "connect_timeout": "5",
+    "tcp_user_timeout": "10000",  # milliseconds
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+}
 # What RESET ALL returns to: server-side defaults of this session.
 _SESSION_DEFAULTS = "-c search_path=pg_catalog -c timezone=UTC"
 
@@ -42,6 +49,9 @@ def connection_settings(url: str, *, pool_size: int) -> dict[str, Any]:
     options: dict[str, Any] = {
         key: value for key, value in parts.items() if value is not None
     }
+    # A server that falls silent without a word: seconds, not TCP's many minutes.
+    for name, value in _LIVENESS.items():
+        options.setdefault(name, value)
     options["options"] = f"{options.pop('options', '')} {_SESSION_DEFAULTS}".strip()
     options["pool"] = {
         "min_size": 1,

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware import clickjacking, common, csrf, security
 from servestatic.middleware import ServeStaticMiddleware
@@ -29,7 +29,7 @@ GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
 class RequestIdMiddleware:
-    """One id for all log lines of a request, told to the client; and a limit on what
+    """One id for all log lines of a request, told to the client; and limits on what
     a request may carry."""
 
     sync_capable = False
@@ -42,12 +42,27 @@ class RequestIdMiddleware:
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request_id = uuid.uuid4().hex
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        if _body_size(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            response: HttpResponseBase = _too_large(request)
-        else:
-            response = await self.get_response(request)
+        refusal = _refusal(request)
+        response = refusal or await self.get_response(request)
         response.headers["X-Request-Id"] = request_id
         return response
+
+
+def _refusal(request: HttpRequest) -> HttpResponseBase | None:
+    """What is refused whatever the address: a text of PostgreSQL has no NUL, and
+    neither a converter nor the admin's filters ask for one."""
+    if _body_size(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
+        detail = f"The request is too large; the limit is {limit} KiB."
+        return JsonResponse({"detail": detail, "code": "too_large"}, status=413)
+    if "\x00" in request.path:
+        detail = "There is nothing at this address."
+        return JsonResponse({"detail": detail, "code": "not_found"}, status=404)
+    # Still in percent signs, which are taken away once only.
+    if "%00" in request.META["QUERY_STRING"]:
+        detail = "The address contains a NUL character."
+        return JsonResponse({"detail": detail, "code": "bad_request"}, status=400)
+    return None
 
 
 def _body_size(request: HttpRequest) -> int:
@@ -60,12 +75,6 @@ def _body_size(request: HttpRequest) -> int:
     size: int = body.seek(0, 2)
     body.seek(position)
     return size
-
-
-def _too_large(request: HttpRequest) -> HttpResponse:
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
-    detail = f"The request is too large; the limit is {limit} KiB."
-    return JsonResponse({"detail": detail, "code": "too_large"}, status=413)
 
 
 class InLoop:

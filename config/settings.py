@@ -177,7 +177,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
     )
 ]
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "tenants.sessions"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
@@ -189,7 +189,16 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_FORMS = {"reset_password": "accounts.forms.PasswordResetForm"}
 SIGNUP_OPEN = env.flag("SIGNUP_OPEN", False)
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_BACKEND = (
+    f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+)
+EMAIL_PORT = env.integer("EMAIL_PORT", 587, minimum=1)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 10  # seconds; a request waits meanwhile
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or f"parley@{PLATFORM_HOST}"
 KNOX_TOKEN_MODEL = "accounts.ApiKey"  # noqa: S105  # a model, no secret
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
@@ -230,6 +239,9 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "KEY_FUNCTION": "tenants.cache.make_key",
+        # Sign-in attempts are counted here: of only 300, Django's default, a guesser
+        # could drive one out with others.
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
     }
 }
 MEDIA_ROOT = DATA_DIR / "media"

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from tenants import hosts, services
 from tenants.models import Domain, Tenant
 
+# Wrong passwords for one name, and the seconds in which they are counted.
+ATTEMPTS, WINDOW = 5, 300
+
+
+class SignInForm(AdminAuthenticationForm):
+    """Counts attempts in the cache, which each process has for itself. By name, not by
+    address: behind a proxy all have the proxy's."""
+
+    def clean(self) -> dict[str, Any]:
+        name = self.cleaned_data.get("username", "").casefold()
+        key = f"sign-in:{sha256(name.encode()).hexdigest()}"
+        # Counted before the password is looked at, which takes long enough for many
+        # attempts at once.
+        try:
+            count = cache.incr(key)
+        except ValueError:
+            count = 1
+            cache.set(key, count, WINDOW)
+        if count > ATTEMPTS:
+            raise ValidationError("Too many attempts. Try again in 5 minutes.")
+        cleaned = super().clean()
+        cache.delete(key)
+        return cleaned
+
 
 class PlatformSite(admin.AdminSite):
+    login_form = SignInForm
     site_header = "Parley platform"
     site_title = "Parley platform"
     index_title = "Tenants"
@@ -110,7 +139,8 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
     ) -> None:
         if change:
             obj.save()
-        hosts.forget()
+        # Not yet: domains are saved after this, and seen by others after the commit.
+        transaction.on_commit(hosts.forget)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Tenant | None = None

@@ -24,7 +24,7 @@ from tenants.hosts import host_name, resolve
 ASGIApp = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 # Close codes in the private range, the same words as our HTTP answers.
-UNKNOWN_HOST, FOREIGN_ORIGIN, UNAUTHENTICATED = 4404, 4403, 4401
+NOT_FOUND, FOREIGN_ORIGIN, UNAUTHENTICATED = 4404, 4403, 4401
 
 
 class SocketTenantMiddleware:
@@ -39,7 +39,7 @@ class SocketTenantMiddleware:
         resolution = await resolve(host)
         tenant = resolution.scope
         if tenant is None or tenant is PUBLIC or resolution.suspended:
-            return await _close(receive, send, UNKNOWN_HOST)
+            return await _close(receive, send, NOT_FOUND)
         if not _same_origin(headers.get("origin", ""), host):
             return await _close(receive, send, FOREIGN_ORIGIN)
         user = await unit(tenant, load_user, session_key(headers.get("cookie", "")))
@@ -47,6 +47,11 @@ class SocketTenantMiddleware:
             return await _close(receive, send, UNAUTHENTICATED)
         current.set(tenant)
         await self.app({**scope, "tenant": tenant, "user": user}, receive, send)
+
+
+async def no_such_socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """The application at every address that has no other."""
+    await _close(receive, send, NOT_FOUND)
 
 
 def session_key(cookie: str) -> str | None:

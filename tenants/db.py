@@ -109,6 +109,14 @@ def detached(target: Scope) -> contextvars.Context:
     return context
 
 
+def release() -> None:
+    """Hand back this thread's connections before it waits for somebody who may need
+    one: eight threads that wait with one each would wait for each other."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
+
+
 def close_pools() -> None:
     """At the end of a process: hand back this thread's connections, end the pools."""
     for connection in connections.all(initialized_only=True):

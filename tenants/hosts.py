@@ -44,6 +44,7 @@ async def resolve(host: str) -> Resolution:
         # While the database is away, whom we knew we still know.
         if entry is None:
             raise
+        _known[name] = (time.monotonic() + TTL, entry[1])
         return entry[1]
     _known[name] = (time.monotonic() + TTL, found)
     _known.move_to_end(name)

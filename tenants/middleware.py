@@ -50,6 +50,14 @@ class TenantMiddleware:
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
         return await self.get_response(request)
 
+    async def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        """A page without a database says so; the API's views say it themselves."""
+        if isinstance(exception, OperationalError):
+            return _unavailable(request)
+        return None
+
 
 def _unavailable(request: HttpRequest) -> HttpResponse:
     detail = "The database is busy or away. Try again in some seconds."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.module_loading import import_string
 
 from tenants import hosts
@@ -53,8 +53,12 @@ def create_tenant(
             name=name.strip() or slug,
             schema_name=f"t_{slug.replace('-', '_')}",
         )
-        tenant.save()
-        Domain.objects.create(tenant=tenant, domain=domain, is_primary=True)
+        try:
+            tenant.save()
+            Domain.objects.create(tenant=tenant, domain=domain, is_primary=True)
+        except IntegrityError as error:
+            # Somebody else was making it, and has committed since we looked.
+            raise ValidationError(f"{slug} or {domain} has just been taken.") from error
         with entered(EXPLICIT):
             tenant.create_schema(check_if_exists=False, verbosity=0)
         with entered(tenant.scope):

@@ -21,6 +21,7 @@ from chat.models import (
 from chat.services.progress import notify
 from chat.turns.codec import storable
 from chat.turns.plan import Outcome, Settled, TurnPlan
+from chat.turns.worker import worker_name
 from llm import tokens
 from llm.events import Usage
 from usage.services import Subject, price_of, record_call
@@ -52,6 +53,7 @@ def finish_turn(
     cost = price_of(endpoint, bare_model, usage)
     with transaction.atomic():
         if not _leave_running(plan, outcome):
+            _overtake(plan, outcome)
             return None
         record = record_call(
             subject=Subject(
@@ -86,16 +88,37 @@ def _leave_running(plan: TurnPlan, outcome: Outcome) -> bool:
     return bool(Turn.objects.running().filter(pk=plan.turn_id).update(**changes))
 
 
-def _write_reply(
-    plan: TurnPlan, outcome: Outcome, usage: Usage, cost: Decimal | None, record: int
-) -> None:
+def _overtake(plan: TurnPlan, outcome: Outcome) -> None:
+    """We were taken for dead and our turn was ended for us: what we have is the longer
+    text, and it must not be lost. The count stays the estimate that was recorded."""
+    ours = Turn.objects.filter(
+        pk=plan.turn_id, status=Turn.Status.INTERRUPTED, worker=worker_name()
+    )
+    if not ours.update(status=outcome.status, error_code=outcome.error_code):
+        return
+    Message.objects.filter(pk=plan.reply_id).update(
+        parts=_parts(outcome),
+        text=storable(outcome.text),
+        status=_REPLY_STATUS[outcome.status],
+        error_code=outcome.error_code,
+        finish_reason=outcome.reason or "",
+    )
+
+
+def _parts(outcome: Outcome) -> list[dict[str, str]]:
     parts = []
     if outcome.reasoning:
         parts.append({"type": "reasoning", "text": storable(outcome.reasoning)})
     if outcome.text:
         parts.append({"type": "text", "text": storable(outcome.text)})
+    return parts
+
+
+def _write_reply(
+    plan: TurnPlan, outcome: Outcome, usage: Usage, cost: Decimal | None, record: int
+) -> None:
     Message.objects.filter(pk=plan.reply_id).update(
-        parts=parts,
+        parts=_parts(outcome),
         text=storable(outcome.text),
         status=_REPLY_STATUS[outcome.status],
         error_code=outcome.error_code,

@@ -19,12 +19,13 @@ from tenants.db import scope
 
 
 def recover_turn(*, turn_id: str) -> bool:
-    """End a turn as interrupted, if it still runs; True if this call did it.
+    """End a turn as interrupted, if it runs without a sign of life; True if this call
+    did it.
 
     Reply and ledger hold the text up to the last flush, counted by us.
     """
     turn = (
-        Turn.objects.running()
+        Turn.objects.silent()
         .select_related("reply__agent_revision__agent", "reply__parent", "conversation")
         .filter(pk=turn_id)
         .first()

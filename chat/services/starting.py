@@ -87,12 +87,9 @@ def _refuse_repeated(user: User, send: Send) -> None:
     if send.idempotency_key is not None:
         turn = (
             Turn.objects.filter(author=user, idempotency_key=send.idempotency_key)
-            .select_related("reply__parent")
-            .first()
-        )
+        ).first()
         if turn is not None:
-            question = turn.reply.parent
-            if send.trigger == "submit" and question and question.text != send.text:
+            if turn.send_digest != send.digest:
                 raise IdempotencyMismatchError
             raise RepeatedSendError(turn.pk)
     if send.message_id is not None and send.conversation_id is not None:
@@ -204,6 +201,7 @@ def _start(user: User, send: Send) -> _Started:
         reply=reply,
         author=user,
         idempotency_key=send.idempotency_key,
+        send_digest=send.digest if send.idempotency_key else "",
         worker=worker_name(),
     )
     return _Started(turn, conversation, question, reply, agent, revision, title)

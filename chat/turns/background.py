@@ -38,7 +38,7 @@ class Background:
 
     async def start(self) -> None:
         self.notices = Notices(settings.DATABASE_URL, self._handle)
-        sweeper, sampler = Sweeper(), Sampler(self.runner, self.notices)
+        sweeper, sampler = Sweeper(self.runner), Sampler(self.runner, self.notices)
         self._tasks = [
             asyncio.create_task(work)
             for work in (

@@ -40,11 +40,7 @@ class Flusher:
     async def run(self) -> None:
         while True:
             await self._sleep()
-            try:
-                await self.flush()
-            except Exception:  # the edge of a task that must go on
-                metrics.FLUSH_FAILURES.inc()
-                logger.exception("flush failed")
+            await self.flush()
 
     async def flush(self) -> None:
         """Write what is new, tenant by tenant."""
@@ -62,6 +58,9 @@ class Flusher:
                     turns=len(turns),
                     error=type(error).__name__,
                 )
+            except Exception:  # one tenant must not keep the others from their flush
+                metrics.FLUSH_FAILURES.inc()
+                logger.exception("flush failed", schema=target.schema_name)
 
     async def _sleep(self) -> None:
         loop = asyncio.get_running_loop()

@@ -29,6 +29,8 @@ class LiveTurn:
         # Held by whoever writes this turn's events, so that the flusher and the end
         # of the turn do not write the same ones at once.
         self.writing = asyncio.Lock()
+        # Set when its end is stored, or could not be.
+        self.over = asyncio.Event()
         # Until this moment (loop time) a reader in another process follows closely.
         self.watched_until = 0.0
         self.first_token_at: datetime | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Literal
 
 from llm.client import Prompt
@@ -30,6 +31,12 @@ class Send:
     agent: str | None = None
     model: str | None = None
     idempotency_key: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """Equal for sends that mean the same, whatever key they carry."""
+        meant = replace(self, idempotency_key=None)
+        return sha256(repr(meant).encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

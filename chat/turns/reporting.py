@@ -70,6 +70,10 @@ class TurnReport:
         self._log.warning("persistence retried", wait=wait)
         metrics.PERSISTENCE_RETRIES.inc()
 
+    def usage_not_storable(self) -> None:
+        """What the provider reported does not fit the ledger; we count ourselves."""
+        self._log.exception("usage not storable")
+
     def ended(self, outcome: Outcome, settled: Settled | None) -> None:
         """`settled` None: another process had ended the turn, and has counted it."""
         seconds = time.monotonic() - self._over if self._over is not None else 0.0

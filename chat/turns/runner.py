@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from chat import metrics
 from chat.errors import BusyError
@@ -127,6 +128,7 @@ class Runner:
         finally:
             live.log.close()
             self._running.discard(live)
+            live.over.set()
             asyncio.get_running_loop().call_later(
                 REPLAYABLE_SECONDS,
                 self._turns.pop,
@@ -229,4 +231,10 @@ async def _store(
                 raise
             report.persistence_retried(wait)
             await asyncio.sleep(wait)
+        except DatabaseError:
+            # Something in it cannot be stored; what a person may lose is the count.
+            if outcome.usage is None:
+                raise
+            report.usage_not_storable()
+            outcome = replace(outcome, usage=None)
     raise AssertionError("the last attempt returns or raises")

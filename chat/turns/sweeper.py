@@ -13,12 +13,19 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from chat import metrics
 from chat.services.progress import drop_old_entries
 from chat.services.recovering import recover_turn
+from chat.turns.runner import Runner
 from tenants.db import PUBLIC, Scope, entered, unit
 from tenants.models import Tenant
 
@@ -27,6 +34,8 @@ logger = structlog.get_logger(__name__)
 SWEEP_SECONDS = 4.0
 # After a start of the database, or after we could not reach it ourselves.
 _GRACE_SECONDS = 15.0
+# A look that took so long says more about the database than about the workers.
+_SLOW_SECONDS = 2.0
 _CLEAR_EVERY = timedelta(minutes=1)
 _KEEP_LOGS = timedelta(minutes=5)
 # How many schemas one statement looks at.
@@ -36,9 +45,12 @@ _CHUNK = 200
 class Sweeper:
     """One per process."""
 
-    def __init__(self) -> None:
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
         self._quiet_until = 0.0
         self._cleared_at = timezone.now()
+        # What the last round found: only what is silent twice is given up.
+        self._suspects: set[str] = set()
 
     async def run(self) -> None:
         while True:
@@ -49,10 +61,13 @@ class Sweeper:
     async def _round(self) -> None:
         loop = asyncio.get_running_loop()
         try:
+            asked = loop.time()
             stale = await unit(PUBLIC, stale_turns)
+            if loop.time() - asked > _SLOW_SECONDS:
+                # The database, or we, stood still: so did all heartbeats.
+                self._quiet_until = loop.time() + _GRACE_SECONDS
             if loop.time() >= self._quiet_until:
-                for target, turn_id in stale:
-                    await unit(target, recover_turn, turn_id=turn_id)
+                await self._recover(stale)
             if timezone.now() - self._cleared_at > _CLEAR_EVERY:
                 self._cleared_at = timezone.now()
                 await unit(PUBLIC, clear_logs)
@@ -64,6 +79,20 @@ class Sweeper:
         except Exception:  # the edge of a task that must go on
             metrics.SWEEPS.labels("failed").inc()
             logger.exception("sweep failed")
+
+    async def _recover(self, stale: list[tuple[Scope, str]]) -> None:
+        suspects, self._suspects = self._suspects, {turn_id for _, turn_id in stale}
+        for target, turn_id in stale:
+            if turn_id not in suspects or self._runner.turn(
+                target.schema_name, turn_id
+            ):
+                continue
+            try:
+                await unit(target, recover_turn, turn_id=turn_id)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:  # one turn must not keep the others from their end
+                logger.exception("turn not recovered", turn=turn_id)
 
 
 def stale_turns() -> list[tuple[Scope, str]]:
@@ -80,9 +109,21 @@ def stale_turns() -> list[tuple[Scope, str]]:
         found: list[tuple[Scope, str]] = []
         names = list(scopes)
         for start in range(0, len(names), _CHUNK):
-            cursor.execute(*_stale_in(names[start : start + _CHUNK]))
-            found += [(scopes[name], turn_id) for name, turn_id in cursor.fetchall()]
+            rows = _stale_rows(cursor, names[start : start + _CHUNK])
+            found += [(scopes[name], turn_id) for name, turn_id in rows]
     return found
+
+
+def _stale_rows(cursor: CursorWrapper, names: list[str]) -> list[tuple[str, str]]:
+    """(schema, turn id); a schema that cannot be read hides no other one."""
+    try:
+        cursor.execute(*_stale_in(names))
+    except ProgrammingError:
+        if len(names) == 1:
+            logger.exception("schema not swept", schema=names[0])
+            return []
+        return [row for name in names for row in _stale_rows(cursor, [name])]
+    return list(cursor.fetchall())
 
 
 def _stale_in(schema_names: list[str]) -> tuple[str, list[str | float]]:

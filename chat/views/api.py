@@ -24,7 +24,8 @@ from chat.serializers import (
     ConversationSerializer,
     messages_as_json,
 )
-from chat.services.conversations import archive, purge
+from chat.services.conversations import remove
+from chat.turns.ending import stop_turns_and_wait
 from chat.uimessages import ui_messages
 
 _BRANCH = OpenApiParameter("branch", str, enum=["active", "all"], default="active")
@@ -101,8 +102,7 @@ class ConversationView(generics.GenericAPIView[Conversation]):
         asked.is_valid(raise_exception=True)
         changes = asked.validated_data
         if "agent_id" in changes:
-            conversation.agent = _agent(person(request), changes["agent_id"])
-            conversation.save(update_fields=["agent", "updated_at"])
+            conversation.hand_to(_agent(person(request), changes["agent_id"]))
         if "title" in changes:
             conversation.rename(changes["title"])
         if "archived" in changes:
@@ -117,9 +117,10 @@ class ConversationView(generics.GenericAPIView[Conversation]):
         """Archive; with `purge=true` remove for good, while its usage stays."""
         conversation = self.get_object()
         if _one_of(request, "purge", ("false", "true")) == "true":
-            purge(conversation=conversation)
+            stop_turns_and_wait(conversation.pk)
+            remove(conversation_id=conversation.pk)
         else:
-            archive(conversation=conversation)
+            _set_archived(conversation, True)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -163,10 +164,15 @@ def _branch(request: Request, conversation: Conversation) -> QuerySet[Message]:
 
 
 def _set_archived(conversation: Conversation, archived: bool) -> None:
-    if archived:
-        archive(conversation=conversation)
-    else:
+    if not archived:
         conversation.restore()
+        return
+    stop_turns_and_wait(conversation.pk)
+    conversation.archive()
+    try:
+        conversation.refresh_from_db()  # what the turn left, for the answer
+    except Conversation.DoesNotExist as error:
+        raise NotFoundError("There is no such conversation.") from error
 
 
 def _agent(user: User, reference: str) -> Agent:

@@ -18,15 +18,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.errors import APIError
 from accounts.models import User
 from agents.models import Agent
+from chat.body import read_body
 from chat.ids import VALID
 from chat.models import Conversation, Message
-from chat.services.conversations import archive as archive_conversation
-from chat.services.conversations import stop_and_wait
 from chat.services.starting import start_turn
 from chat.templatetags.chat_markup import MARKS
 from chat.turns.background import get_background
-from chat.turns.plan import Send
-from tenants.db import scope
+from chat.turns.ending import stop_turns_and_wait
+from tenants.db import release, scope
 
 LISTED = 30
 MESSAGES = 100
@@ -57,14 +56,16 @@ def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
 @require_POST
 def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
     found = _own(request, conversation_id)
-    stop_and_wait(conversation=found)
+    stop_turns_and_wait(found.pk)
     return redirect("chat:conversation", found.pk)
 
 
 @login_required
 @require_POST
 def archive(request: HttpRequest, conversation_id: str) -> HttpResponse:
-    archive_conversation(conversation=_own(request, conversation_id))
+    found = _own(request, conversation_id)
+    stop_turns_and_wait(found.pk)
+    found.archive()
     return redirect("chat:home")
 
 
@@ -80,13 +81,15 @@ def _own(request: HttpRequest, conversation_id: str) -> Conversation:
 
 def _send(request: HttpRequest, found: Conversation | None) -> HttpResponse:
     text = request.POST.get("message", "").replace("\r\n", "\n")
-    send = Send(text=text, conversation_id=found.pk if found else None)
-    commit = partial(start_turn, user=_user(request), send=send)
+    body = {"message": text, "conversationId": found.pk if found else None}
     try:
-        # In the server's event loop, where turns live.
+        commit = partial(start_turn, user=_user(request), send=read_body(body).send)
+        # In the server's event loop, where turns live and want connections too.
+        release()
         live = async_to_sync(get_background().runner.start)(scope(), commit)
     except APIError as refusal:
-        page = _page(request, found, text=text, notice=refusal.detail)
+        kept = text.replace("\x00", "")
+        page = _page(request, found, text=kept, notice=refusal.detail)
         page.status_code = refusal.status
         return page
     return redirect("chat:conversation", live.plan.conversation_id)

@@ -37,14 +37,11 @@ from chat.errors import (
     UnsupportedMediaTypeError,
 )
 from chat.serializers import turn_result
-from chat.services.conversations import (
-    conversation_for,
-    request_stop,
-    stop_and_wait,
-)
+from chat.services.conversations import request_stop
 from chat.services.starting import start_turn
 from chat.sse import EventStreamResponse, HTMLEncoder, PartEncoder, encoded, framed
 from chat.turns.background import get_background
+from chat.turns.ending import stop_turns
 from chat.turns.events import INTERNAL, Errored
 from chat.turns.following import TurnReference, newest_turn, reference_to, source_of
 from chat.turns.log import Readable, TurnLog
@@ -103,7 +100,7 @@ async def start(request: HttpRequest) -> HttpResponseBase:
             if posted.send.target_id is None:
                 raise
             # An edit, or another try, takes the place of the answer being written.
-            await unit(scope(), _stop_first, request, posted.send)
+            await stop_turns(scope(), posted.send.conversation_id or "")
             live = await runner.start(scope(), commit)
     except RepeatedSendError as repeated:
         reference = await unit(scope(), reference_to, repeated.turn_id)
@@ -145,11 +142,6 @@ def authenticated(request: HttpRequest) -> User:
 
 def _begin(request: HttpRequest, send: Send) -> TurnPlan:
     return start_turn(user=authenticated(request), send=send)
-
-
-def _stop_first(request: HttpRequest, send: Send) -> None:
-    user = authenticated(request)
-    stop_and_wait(conversation=conversation_for(user, send.conversation_id or ""))
 
 
 def _newest(request: HttpRequest, conversation_id: str) -> TurnReference | None:

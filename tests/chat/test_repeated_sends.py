@@ -100,3 +100,14 @@ def test_a_fault_after_the_first_word_is_not_tried_again(talk: Talk) -> None:
     talk.provider.enqueue(Answer(fault="reset", fault_after=2), Answer())
     assert talk.send().kinds[-1] == "error"
     assert len(talk.provider.requests) == 1
+
+
+def test_one_key_in_two_conversations_is_refused(talk: Talk) -> None:
+    here, there = talk.send("One"), talk.send("Two")
+    asked = len(talk.provider.requests)
+    headers = {"Idempotency-Key": "both"}
+    for stream, status in ((here, 200), (there, 409)):
+        body = {"message": "Go on", "conversationId": stream.conversation_id}
+        answer = talk.client.post(CHAT, json=body, headers=headers)
+        assert answer.status_code == status
+    assert len(talk.provider.requests) == asked + 1

@@ -10,7 +10,7 @@ function randomKey() {
 
 export class Composer {
   /**
-   * `form` is [data-composer]; `send(text, key)` resolves when the server has the text.
+   * `form` is [data-composer], which names the person; `send(text, key)` resolves when the server has the text.
    * The same text sent again has the same key, and is answered once.
    */
   constructor(form, { conversation, send }) {
@@ -20,7 +20,7 @@ export class Composer {
     this.stopButton = form.querySelector("[data-stop]");
     this.notice = form.querySelector("[data-notice]");
     this.send = send;
-    this.draftKey = DRAFT + (conversation || "new");
+    this.#draftOf(conversation || "new");
     this.field.value ||= sessionStorage.getItem(this.draftKey) ?? "";
     this.field.addEventListener("input", () => this.#keepDraft());
     this.field.addEventListener("keydown", (event) => this.#onKey(event));
@@ -44,8 +44,13 @@ export class Composer {
 
   /** From now on drafts belong to this conversation. */
   adopt(conversation) {
-    this.draftKey = DRAFT + conversation;
+    this.#draftOf(conversation);
     this.#keepDraft();
+  }
+
+  /** The next person to sign in in this tab must not find it, hence the person's id. */
+  #draftOf(conversation) {
+    this.draftKey = `${DRAFT}${this.form.dataset.composer}:${conversation}`;
   }
 
   /** Tells what went wrong; an empty text takes the notice away. */

@@ -1,0 +1,57 @@
+"""Ending a conversation's turn from outside, and waiting until its reply is stored.
+
+The waiting happens in the event loop: the turn that is waited for needs the same few
+database threads and connections to come to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from asgiref.sync import async_to_sync
+
+from chat.errors import TurnRunningError
+from chat.services.conversations import ask_to_stop, running_turns
+from chat.services.recovering import recover_turn
+from chat.turns.background import get_background
+from tenants.db import Scope, release, scope, unit
+
+# A process that has not ended a turn by then is dead, or has lost the database.
+PATIENCE_SECONDS = 5.0
+_POLL_SECONDS = 0.2
+
+
+async def stop_turns(target: Scope, conversation_id: str) -> None:
+    """Stop what runs in a conversation and come back when its reply is stored.
+
+    Raises TurnRunningError if the process that runs it lives but does not answer.
+    """
+    background = get_background()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_SECONDS
+    waiting = await unit(target, ask_to_stop, conversation_id)
+    while waiting:
+        here = [background.runner.turn(target.schema_name, t) for t in waiting]
+        for live in here:
+            if live is not None:
+                live.end("stopped")
+        if all(live is not None for live in here):
+            ended = [asyncio.ensure_future(live.over.wait()) for live in here if live]
+            await asyncio.wait(ended, timeout=max(0.0, deadline - loop.time()))
+            for task in ended:
+                task.cancel()
+        else:
+            await asyncio.sleep(_POLL_SECONDS)
+        waiting = await unit(target, running_turns, conversation_id)
+        if waiting and loop.time() > deadline:
+            for turn_id in waiting:
+                if not await unit(target, recover_turn, turn_id=turn_id):
+                    raise TurnRunningError
+            return
+
+
+def stop_turns_and_wait(conversation_id: str) -> None:
+    """For sync views: as `stop_turns`, for the current tenant. Gives this thread's
+    connection back first, since others need it meanwhile."""
+    release()
+    async_to_sync(stop_turns)(scope(), conversation_id)

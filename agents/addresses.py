@@ -1,8 +1,7 @@
-"""Which addresses a provider may have."""
+"""Which addresses a provider may have. llm.addresses looks again at each connection."""
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from urllib.parse import SplitResult, urlsplit
 
@@ -10,17 +9,14 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from agents.models import LOCAL
+from llm.addresses import is_public
 from llm.catalogue import KEYLESS
 
 _WRONG = "Give an http:// or https:// address, for example https://host/v1."
 
 
 def check_base_url(kind: str, base_url: str) -> None:
-    """Raises django's ValidationError for an address that may not be called.
-
-    Private and loopback addresses are refused unless the operator allows them: a
-    tenant's admin must not reach the operator's own network through us.
-    """
+    """Raises django's ValidationError for an address that cannot be a provider's."""
     if kind == LOCAL and base_url:
         raise ValidationError({"base_url": "The local model has no address to set."})
     # Programs that people run themselves; LiteLLM would look for some of them on
@@ -34,8 +30,17 @@ def check_base_url(kind: str, base_url: str) -> None:
         raise ValidationError({"base_url": "Put the key into its own field."})
     if parts.query or parts.fragment:
         raise ValidationError({"base_url": "Leave out “?”, “#” and what follows."})
-    if not settings.ALLOW_PRIVATE_ADDRESSES:
-        _require_public(parts)
+
+
+def check_host(base_url: str) -> None:
+    """Raises django's ValidationError for an address that may not be called.
+
+    Private and loopback addresses are refused unless the operator allows them: a
+    tenant's admin must not reach the operator's own network through us. Asks the
+    network for the host's name, which may take seconds: hold no lock meanwhile.
+    """
+    if base_url and not settings.ALLOW_PRIVATE_ADDRESSES:
+        _require_public(_split(base_url))
 
 
 def _split(base_url: str) -> SplitResult:
@@ -56,7 +61,7 @@ def _require_public(parts: SplitResult) -> None:
     except (OSError, UnicodeError) as error:
         raise ValidationError({"base_url": "That host cannot be found."}) from error
     for *_, address in found:
-        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
+        if not is_public(str(address[0])):
             raise ValidationError(
                 {"base_url": "Addresses of private networks are not allowed here."}
             )

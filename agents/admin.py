@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,19 +14,20 @@ from accounts.models import User
 from agents import services
 from agents.forms import AgentForm, ProviderForm
 from agents.models import Agent, AgentRevision, Provider
+from llm.lanes import Lanes
 
 
 @admin.register(Provider)
 class ProviderAdmin(admin.ModelAdmin[Provider]):
     form = ProviderForm
-    list_display = ["name", "kind", "base_url", "enabled", "key"]
+    list_display = ["name", "kind", "base_url", "lane", "enabled", "key"]
     list_filter = ["enabled", "kind"]
     search_fields = ["name", "base_url"]
     fields = [
-        *("name", "kind", "base_url", "models", "enabled"),
+        *("name", "kind", "base_url", "lane", "models", "enabled"),
         *("key", "api_key", "remove_key"),
     ]
-    readonly_fields = ["key"]
+    readonly_fields = ["key", "lane"]
     actions = None  # deleted one at a time: some of many may be in use
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
@@ -36,6 +38,13 @@ class ProviderAdmin(admin.ModelAdmin[Provider]):
         """Never the key itself."""
         since = getattr(provider, "key_updated_at", None)
         return f"set on {since:%Y-%m-%d %H:%M} UTC" if since else None
+
+    @admin.display
+    def lane(self, provider: Provider) -> str | None:
+        """Of the kind, as llm.lanes and the operator's settings have it."""
+        if not provider.kind:
+            return None
+        return Lanes(settings.LLM_LANES).of(provider.kind).label
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Provider | None = None

@@ -104,6 +104,10 @@ class ProviderForm(ServiceForm[Provider]):
     class Meta:
         model = Provider
         fields = ["name", "kind", "base_url", "enabled"]
+        help_texts = {
+            "lane": "How replies of this kind are fetched; the operator may change it "
+            "(LLM_LANES). A model that needs more than its lane can do goes by LiteLLM."
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

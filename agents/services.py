@@ -15,7 +15,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models import User
-from agents.addresses import check_base_url
+from agents.addresses import check_base_url, check_host
 from agents.crypto import encrypt
 from agents.errors import (
     AgentInUseError,
@@ -83,17 +83,23 @@ def provision_tenant(new: NewTenant) -> None:
 # ------------------------------------------------------------------------- providers
 
 
-@transaction.atomic
 def create_provider(**fields: Unpack[ProviderFields]) -> Provider:
     """Raises django's ValidationError, keyed by the names of ProviderFields."""
-    return _save_provider(Provider(), fields)
+    check_host(fields.get("base_url", ""))
+    with transaction.atomic():
+        return _save_provider(Provider(), fields)
 
 
-@transaction.atomic
 def update_provider(
     *, provider: Provider, **fields: Unpack[ProviderFields]
 ) -> Provider:
     """What is left out stays. Raises as create_provider does."""
+    check_host(fields.get("base_url", ""))
+    return _update_provider(provider, fields)
+
+
+@transaction.atomic
+def _update_provider(provider: Provider, fields: ProviderFields) -> Provider:
     current = _locked_provider(provider)
     name = fields.get("name", current.name)
     if name != current.name and Agent.objects.using_provider(current).exists():

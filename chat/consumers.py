@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from chat.announcements import group_of
+from chat.turns.audience import Listener
+from chat.turns.background import get_background
+from tenants.asgi import UNAUTHENTICATED
 
 
 class NewsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # untyped package
@@ -15,10 +19,21 @@ class NewsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # untyped
 
     async def connect(self) -> None:
         self.group = group_of(self.scope["tenant"].schema_name, self.scope["user"].pk)
+        self.listener = Listener(
+            self.scope["tenant"],
+            self.scope["user"].pk,
+            self._leave,
+            self.scope["session_key"],
+        )
+        get_background().audience.add(self.listener)
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
 
+    def _leave(self) -> None:
+        self.leaving = asyncio.create_task(self.close(UNAUTHENTICATED))
+
     async def disconnect(self, code: int) -> None:
+        get_background().audience.discard(self.listener)
         await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(

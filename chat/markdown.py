@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from html import escape
+from typing import NamedTuple
 
 import nh3
 import pyromark
@@ -22,17 +23,32 @@ from pygments.util import ClassNotFound
 from pyromark.event import BrokenLink, Event
 
 Definitions = Mapping[str, tuple[str, str]]  # normalised label -> (address, title)
-Block = tuple[
-    int, int, list[Event]
-]  # start and end as UTF-8 offsets, and what is in it
+
+
+class Block(NamedTuple):
+    """A top-level block: its place in the text as UTF-8 offsets, and what is in it."""
+
+    start: int
+    end: int
+    events: list[Event]
+    padding: int  # table cells that the parser added to short rows, left out here
+
 
 OPTIONS = (
     pyromark.Options.ENABLE_TABLES
     | pyromark.Options.ENABLE_STRIKETHROUGH
     | pyromark.Options.ENABLE_TASKLISTS
 )
-# Pygments needs up to 2.5 ms for 1,000 characters of code, on the event loop.
-HIGHLIGHT_MAX = 20_000
+# What one reply may cost the event loop. The parser fills short rows up to the table's
+# width, so a few characters can mean thousands of cells; and deep nesting costs its
+# square. Text from the block on that goes past a limit is shown as it was written.
+PADDING_MAX = 10_000
+DEPTH_MAX = 100
+# Pygments needs up to 2.5 ms for 1,000 characters of usual code. Its expressions can
+# take the square of a long line and of a long run without words or of nothing but
+# words, so such code, which nobody reads for its colours, gets none.
+HIGHLIGHT_MAX = 5_000
+_UNUSUAL = re.compile(r"[^\n]{201}|\W{161}|(?:\w++\s++){61}")
 
 _ALLOWED = {
     "a": {"href", "title"},
@@ -59,6 +75,8 @@ CLEANER = nh3.Cleaner(
     url_schemes={"http", "https", "mailto"},
     url_relative="deny",
 )
+_ROW: Event = {"Start": "TableRow"}
+_CELL: tuple[Event, Event] = ({"Start": "TableCell"}, {"End": "TableCell"})
 _SAFE_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 _BARE_ADDRESS = re.compile(r"https?://[^\s<>\"`]*[^\s<>\"`'.,:;!?*_)\]}]")
 _LINE_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
@@ -90,12 +108,16 @@ def label_key(text: str) -> str:
 
 
 def parse_blocks(
-    text: str, known: Definitions, unresolved: list[tuple[int, str]] | None = None
+    text: str,
+    known: Definitions,
+    unresolved: list[tuple[int, str]] | None = None,
+    padding_max: int = PADDING_MAX,
 ) -> Iterator[Block]:
     """The top-level blocks of a text.
 
     Labels that neither the text nor `known` defines go to `unresolved`, with the
-    offset of their use.
+    offset of their use. A text that goes past a limit ends with a block of code, the
+    rest of it as it was written.
     """
 
     def resolve(link: BrokenLink) -> tuple[str, str] | None:
@@ -104,19 +126,41 @@ def parse_blocks(
             unresolved.append((link["span"]["start"], label))
         return known.get(label)
 
-    depth = start = end = 0
+    depth = start = end = row_end = padding = 0
     events: list[Event] = []
     for event, place in pyromark.events_with_range(
         text, options=OPTIONS, merge_text=True, broken_link_callback=resolve
     ):
         if depth == 0:
-            start, end, events = place["start"], place["end"], []
+            start, end, events, padding = place["start"], place["end"], [], 0
+        if event == _ROW:
+            row_end = place["end"]
+        elif place["start"] == row_end == place["end"] and event in _CELL:
+            padding += event == _CELL[0]
+            if padding <= padding_max:
+                continue
         events.append(event)
         if isinstance(event, dict):
             depth += "Start" in event
             depth -= "End" in event
+        if padding > padding_max or depth > DEPTH_MAX:
+            if unresolved:
+                unresolved[:] = [use for use in unresolved if use[0] < start]
+            yield _unparsed(text, start, padding)
+            return
         if depth == 0:
-            yield start, end, events
+            padding_max -= padding
+            yield Block(start, end, events, padding)
+
+
+def _unparsed(text: str, start: int, padding: int) -> Block:
+    source = text.encode()
+    code: list[Event] = [
+        {"Start": {"CodeBlock": "Indented"}},
+        {"Text": source[start:].decode()},
+        {"End": "CodeBlock"},
+    ]
+    return Block(start, len(source), code, padding)
 
 
 class Writer:
@@ -298,6 +342,6 @@ def _lexer(language: str) -> Lexer | None:
 @lru_cache(maxsize=64)
 def _coloured(language: str, code: str) -> str:
     lexer = _lexer(language)
-    if lexer is None or len(code) > HIGHLIGHT_MAX:
+    if lexer is None or len(code) > HIGHLIGHT_MAX or _UNUSUAL.search(code):
         return escape(code)
     return str(highlight(code, lexer, HtmlFormatter(nowrap=True)))

@@ -17,6 +17,7 @@ from pyromark.event import Event
 from chat.markdown import (
     CLEANER,
     OPTIONS,
+    PADDING_MAX,
     Block,
     Writer,
     code_block,
@@ -26,21 +27,23 @@ from chat.markdown import (
     parse_blocks,
 )
 
-# An open block of up to this many characters is rendered at every flush; a longer
-# one only when it has grown by 1/GROWTH: a long list costs linear, not square, time.
+# An open block of up to this many characters of HTML is rendered at every flush; a
+# longer one only when the text has grown by 1/GROWTH of the rest of its HTML: a long
+# list or table costs linear, not square, time.
 EAGER_MAX = 2_000
-GROWTH = 64
+GROWTH = 32
 # An open code fence is sent in pieces of about this size, so that what has been shown
 # of a long listing is not sent again with each new line.
 PIECE = 1_500
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)\n")
+# Possessive, or a line of nothing but marks would cost the square of its length.
+_FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)([^\n]*)\n")
 
 
 def render_markdown(text: str) -> SafeString:
     """The sanitised HTML of a complete Markdown text."""
-    blocks = parse_blocks(normalise(text), {})
-    html = "".join(Writer(events, {}).html() for _, _, events in blocks)
+    blocks = parse_blocks(normalise(text), {}, padding_max=PADDING_MAX)
+    html = "".join(Writer(block.events, {}).html() for block in blocks)
     # Each part has come out of the sanitiser.
     return mark_safe(html)  # noqa: S308
 
@@ -74,12 +77,12 @@ def _count_finished(source: bytes, blocks: list[Block]) -> int:
     """How many of the first blocks no later text can change."""
     if not blocks:
         return 0
-    start, _, events = blocks[-1]
-    fence = _OpenFence.at(source.decode(), len(source[:start].decode()))
-    if _is_fence(events[0]) and fence and fence.closes(source.decode()):
+    last = blocks[-1]
+    fence = _OpenFence.at(source.decode(), len(source[: last.start].decode()))
+    if _is_fence(last.events[0]) and fence and fence.closes(source.decode()):
         return len(blocks)
     last_line = source.rfind(b"\n") + 1
-    return sum(start < last_line for start, _, _ in blocks[1:])
+    return sum(block.start < last_line for block in blocks[1:])
 
 
 class _OpenFence:
@@ -102,6 +105,10 @@ class _OpenFence:
         found = self._close.search(text, self._scanned)
         self._scanned = text.rfind("\n") + 1
         return found is not None
+
+    def open_size(self, text: str) -> int:
+        """Characters of the last piece; many only in a line that does not end."""
+        return len(text) - self._start
 
     def pieces(self, text: str) -> Iterator[tuple[int, str]]:
         """The numbered pieces that are new or have grown."""
@@ -140,6 +147,8 @@ class BlockRenderer:
         # Finished blocks that use labels nobody has defined yet.
         self._waiting: list[tuple[int, set[str], str]] = []
         self._fence: _OpenFence | None = None
+        self._padding_max = PADDING_MAX  # what finished blocks have left of it
+        self._padding = 0  # of the unfinished blocks
 
     def feed(self, delta: str) -> None:
         """Take more text; cheap, renders nothing."""
@@ -152,10 +161,7 @@ class BlockRenderer:
         `close` gives what they held back.
         """
         new = sum(map(len, self._pending))
-        size = len(self._tail)
-        if not new or (
-            self._fence is None and size > EAGER_MAX and new * GROWTH < size
-        ):
+        if not new or new * GROWTH < self._open_size() - EAGER_MAX:
             return []
         text = "".join(self._pending)
         self._pending.clear()
@@ -177,6 +183,12 @@ class BlockRenderer:
         self._render(final=True)
         return self._take_changes()
 
+    def _open_size(self) -> int:
+        """What the next rendering is likely to cost, in characters of HTML."""
+        if self._fence is not None:
+            return self._fence.open_size(self._tail)
+        return max(len(self._tail), self._padding + sum(map(len, self._live.values())))
+
     def _give(self, number: int, html: str) -> None:
         if self._live.get(number, "") != html:
             self._changed[number] = html
@@ -190,11 +202,14 @@ class BlockRenderer:
     def _render(self, *, final: bool) -> None:
         unresolved: list[tuple[int, str]] = []
         source = self._tail.encode()
-        blocks = list(parse_blocks(self._tail, self._definitions, unresolved))
+        blocks = list(
+            parse_blocks(self._tail, self._definitions, unresolved, self._padding_max)
+        )
         done = len(blocks) if final else _count_finished(source, blocks)
-        end = blocks[done - 1][1] if done else 0
+        end = blocks[done - 1].end if done else 0
         cut = len(source) if final else _line_end(source, end)
-        for start, end, events in blocks[:done]:
+        for start, end, events, padding in blocks[:done]:
+            self._padding_max -= padding
             self._give(self._finished, Writer(events, self._definitions).html())
             del self._live[self._finished]
             labels = {label for place, label in unresolved if start <= place < end}
@@ -205,10 +220,11 @@ class BlockRenderer:
         self._define(source[:cut].decode())
         self._tail = source[cut:].decode()
         self._fence = None
-        if done < len(blocks) and _is_fence(blocks[-1][2][0]):
-            start = len(source[cut : blocks[-1][0]].decode())
+        if done < len(blocks) and _is_fence(blocks[-1].events[0]):
+            start = len(source[cut : blocks[-1].start].decode())
             self._fence = _OpenFence.at(self._tail, start)
-        self._show([events for _, _, events in blocks[done:]])
+        self._padding = sum(block.padding for block in blocks[done:])
+        self._show([block.events for block in blocks[done:]])
 
     def _show(self, blocks: list[list[Event]]) -> None:
         """Give out the unfinished blocks, and empty those that have gone."""
@@ -235,5 +251,5 @@ class BlockRenderer:
                 labels.difference_update(self._definitions)
                 parts = parse_blocks(block, self._definitions)
                 self._changed[number] = "".join(
-                    Writer(events, self._definitions).html() for _, _, events in parts
+                    Writer(part.events, self._definitions).html() for part in parts
                 )

@@ -8,8 +8,14 @@ part below is written out exactly.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import aclosing
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+)
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import Any, Protocol
 
 import orjson
@@ -31,6 +37,7 @@ from usage.services import cost_text
 OPENING = b": stream-open\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
+REVOKED = b'data: {"type":"error","errorText":"You are signed out here."}\n\n'
 _TEXT_DELTA = b'data: {"type":"text-delta","id":"text-1","delta":%s}\n\n'
 
 
@@ -41,7 +48,14 @@ class EventStreamResponse(StreamingHttpResponse):
     the generator, and its `finally` runs late and elsewhere.
     """
 
-    def __init__(self, source: AsyncGenerator[bytes, None]) -> None:
+    def __init__(
+        self,
+        source: AsyncGenerator[bytes, None],
+        listening: Callable[
+            [Callable[[], None]], AbstractContextManager[None]
+        ] = lambda leave: nullcontext(),
+    ) -> None:
+        """`listening` surrounds the reading; it is given what breaks the stream off."""
         super().__init__(
             source,
             content_type="text/event-stream",
@@ -52,11 +66,20 @@ class EventStreamResponse(StreamingHttpResponse):
             },
         )
         self._source = source
+        self._listening = listening
+        self._revoked = False
+
+    def _revoke(self) -> None:
+        """At its next piece, which a keep-alive is too."""
+        self._revoked = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with metrics.READERS.track_inprogress():
+        with metrics.READERS.track_inprogress(), self._listening(self._revoke):
             async with aclosing(self._source) as source:
                 async for chunk in source:
+                    if self._revoked:
+                        yield REVOKED + DONE
+                        return
                     yield chunk
 
 
@@ -165,7 +188,7 @@ def _opening(event: Opened) -> Iterator[dict[str, Any]]:
         "messageMetadata": {
             "conversationId": event.conversation_id,
             "userMessageId": event.user_message_id,
-            "agentId": event.agent_id,
+            "agentId": str(event.agent_id),
             "model": event.model,
         },
     }

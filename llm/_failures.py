@@ -170,7 +170,7 @@ def _status(chain: list[BaseException]) -> int | None:
         response = getattr(error, "response", None)
         for holder in (error, response):
             status = getattr(holder, "status_code", None)
-            if isinstance(status, int) and status >= 400:
+            if isinstance(status, int) and status >= 300:  # redirects too
                 return status
     for error in chain:
         body = getattr(error, "body", None)

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
+from llm import _clients
+
 # Read by litellm at its import: its bundled price list and no download of another one;
 # no .env file of the working directory; no tokenizer from the Hugging Face hub (each
 # look-up blocks for some 20 s without a network); no end of a stream because the
@@ -22,6 +24,9 @@ _ENVIRONMENT: Final = {
     "LITELLM_LOG": "CRITICAL",
     "HF_HUB_OFFLINE": "1",
     "REPEATED_STREAMING_CHUNK_LIMIT": "1000000000",
+    # llm._clients checks the addresses of aiohttp's connections only.
+    "DISABLE_AIOHTTP_TRANSPORT": "False",
+    "LITELLM_HTTP2": "False",
 }
 # Removed before litellm can read them: it or the SDKs below it send these along with a
 # tenant's key, or instead of it.
@@ -115,6 +120,7 @@ def _import() -> Any:
     for name in _QUIETED:
         logging.getLogger(name).setLevel(logging.WARNING)
     _unhang_filters()
+    _clients.restrict()
     return litellm
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from llm import _litellm
 from llm.events import FinishReason, Usage
+from llm.parsers.middle import usage_of
 from llm.reasons import reason_of
 
 # The wrapper keeps all chunks for its work at the end; only the last two are needed.
@@ -153,7 +154,7 @@ class ProviderStream:
         for chunk in chunks[self._noted :]:
             usage = getattr(chunk, "usage", None)
             if usage is not None:
-                self.usage = _usage(usage)
+                self.usage = usage_of(usage)
         if self._tapped and len(chunks) > _KEPT_CHUNKS:
             del chunks[:-2]
         self._noted = len(chunks)
@@ -164,14 +165,3 @@ class ProviderStream:
         _closing.add(task)  # the loop itself keeps no strong reference
         task.add_done_callback(_closing.discard)
         await asyncio.shield(task)
-
-
-def _usage(given: Any) -> Usage:
-    prompt = getattr(given, "prompt_tokens_details", None)
-    completion = getattr(given, "completion_tokens_details", None)
-    return Usage(
-        prompt_tokens=given.prompt_tokens or 0,
-        completion_tokens=given.completion_tokens or 0,
-        cached_tokens=getattr(prompt, "cached_tokens", None) or 0,
-        reasoning_tokens=getattr(completion, "reasoning_tokens", None) or 0,
-    )

@@ -6,15 +6,21 @@ about to connect to says where a call goes. llm.session and llm._clients ask her
 
 import ipaddress
 import socket
+import urllib.request
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Final
+from urllib.parse import urlsplit
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# RFC 6052 and RFC 8215: a gateway turns the last 32 bits into an IPv4 address.
-_NAT64: Final = (
-    ipaddress.IPv6Network("64:ff9b::/96"),
+# A gateway turns the last 32 bits of the first into an IPv4 address (RFC 6052). The
+# second is for gateways within one network and may lead anywhere in it (RFC 8215), the
+# third is the older fc00::/7, which ipaddress takes for public.
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_PRIVATE: Final = (
     ipaddress.IPv6Network("64:ff9b:1::/48"),
+    ipaddress.IPv6Network("fec0::/10"),
 )
 
 # Whether connections that LiteLLM's clients open in this context are checked.
@@ -35,7 +41,7 @@ def is_public(address: str) -> bool:
     for what is no address.
     """
     found: IPAddress = ipaddress.ip_address(address.partition("%")[0])
-    return all(
+    return not any(found in network for network in _PRIVATE) and all(
         each.is_global and not each.is_multicast for each in (found, *_inside(found))
     )
 
@@ -46,7 +52,7 @@ def _inside(found: IPAddress) -> tuple[IPAddress, ...]:
         return ()
     inner: list[IPAddress] = [*(found.teredo or ())]
     inner += [each for each in (found.ipv4_mapped, found.sixtofour) if each]
-    if any(found in network for network in _NAT64) or int(found) >> 32 == 0:
+    if found in _NAT64 or int(found) >> 32 == 0:  # or "IPv4-compatible", long gone
         inner.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
     return tuple(inner)
 
@@ -61,3 +67,15 @@ def guarded_socket(info: AddressInfo) -> socket.socket:
     """A new socket for a public address; aiohttp's `socket_factory`."""
     require_public(info)
     return socket.socket(info[0], info[1], info[2])
+
+
+@lru_cache(maxsize=1024)
+def proxy_of(url: str) -> str | None:
+    """The proxy for an address as the machine is set up (HTTPS_PROXY, NO_PROXY).
+
+    It connects for us, and may well have a private address itself.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

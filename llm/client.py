@@ -11,10 +11,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from llm import _failures, _litellm, catalogue, errors, tokens
+from llm import _failures, _litellm, addresses, catalogue, errors, tokens
 from llm._stream import ProviderStream
 from llm.events import Event, Finished, ReasoningDelta, TextDelta, Usage
 from llm.lanes import route_of
+from llm.reply import Reply
 
 Scalar = str | int | float | bool | None
 
@@ -38,6 +39,8 @@ PARAMETERS: Final = frozenset(
 
 # Sent where no key is needed: without one LiteLLM looks into the environment.
 NO_KEY: Final = "none"
+# Stands for an address that only LiteLLM knows, when asking for the machine's proxy.
+_SOMEWHERE: Final = "https://provider.invalid/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,12 @@ class Client(Protocol):
 class LiteLLMClient:
     """A `Client` on `litellm.acompletion`; stateless, one for all tenants.
 
-    Costs about 0.3 ms CPU a chunk and 4 ms a call, nearly all of it LiteLLM's.
+    Costs about 0.3 ms CPU a chunk and 4 ms a call, nearly all of it LiteLLM's. For
+    `private_addresses` see `llm.fast.FastClient`.
     """
+
+    def __init__(self, *, private_addresses: bool = True) -> None:
+        self._private_addresses = private_addresses
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """See `Client.stream`."""
@@ -105,35 +112,33 @@ class LiteLLMClient:
             await asyncio.to_thread(_litellm.preload)
         arguments = _arguments(prompt)
         clock = _Clock(prompt.timeouts)
-        delivered: list[str] = []
+        reply = Reply(prompt.parameters)
         source: ProviderStream | None = None
         try:
             async with asyncio.timeout_at(clock.deadline):
-                source = await ProviderStream.open(arguments)
-            while True:
+                source = await self._open(prompt, arguments)
+            while not reply.full:
                 async with asyncio.timeout_at(clock.deadline):
                     piece = await source.next()
                 if piece is None:
                     break
                 text, reasoning = piece
-                if reasoning:
+                if reasoning := reply.take(reasoning):
                     clock.progress()
-                    delivered.append(reasoning)
                     yield ReasoningDelta(reasoning)
-                if text:
+                if text := reply.take(text):
                     clock.progress()
-                    delivered.append(text)
                     yield TextDelta(text)
-            if source.raw_reason is None:
+            if source.raw_reason is None and not reply.full:
                 raise errors.ProviderIncomplete(
                     "the stream ended without a finish reason",
-                    partial_usage=await _spent(source, prompt, delivered),
+                    partial_usage=await _spent(source, prompt, reply),
                 )
         except TimeoutError:
             if source is None or source.raw_reason is None:
                 raise errors.ProviderTimeout(
                     "no progress before our deadline",
-                    partial_usage=await _spent(source, prompt, delivered),
+                    partial_usage=await _spent(source, prompt, reply),
                 ) from None
         except errors.LLMError:
             raise
@@ -142,13 +147,25 @@ class LiteLLMClient:
                 failure,
                 started=source is not None,
                 secrets=(prompt.endpoint.api_key,),
-                partial_usage=await _spent(source, prompt, delivered),
+                partial_usage=await _spent(source, prompt, reply),
             ) from None
         finally:
             if source is not None:
                 await source.aclose()
-        usage = source.usage or await _estimate(prompt, delivered)
-        yield Finished(source.reason, source.raw_reason, usage, source.model)
+        usage = source.usage or await _estimate(prompt, reply)
+        reason = "length" if reply.full else source.reason
+        yield Finished(reason, source.raw_reason, usage, source.model)
+
+    async def _open(self, prompt: Prompt, arguments: dict[str, Any]) -> ProviderStream:
+        """The stream, on a connection that may be made."""
+        if self._private_addresses or prompt.endpoint.provider == "local":
+            return await ProviderStream.open(arguments)
+        proxy = addresses.proxy_of(arguments["api_base"] or _SOMEWHERE)
+        token = addresses.guarded.set(proxy is None)
+        try:
+            return await ProviderStream.open(arguments)
+        finally:
+            addresses.guarded.reset(token)
 
     async def aclose(self) -> None:
         """Close the connections kept for the running event loop; for shutdown."""
@@ -210,14 +227,14 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
 
 
 async def _spent(
-    source: ProviderStream | None, prompt: Prompt, delivered: list[str]
+    source: ProviderStream | None, prompt: Prompt, reply: Reply
 ) -> Usage | None:
     if source is not None and source.usage is not None:
         return source.usage
-    return await _estimate(prompt, delivered) if delivered else None
+    return await _estimate(prompt, reply) if reply.pieces else None
 
 
-async def _estimate(prompt: Prompt, delivered: list[str]) -> Usage:
+async def _estimate(prompt: Prompt, reply: Reply) -> Usage:
     return await asyncio.to_thread(
-        tokens.estimate_usage, prompt.messages, "".join(delivered), prompt.model
+        tokens.estimate_usage, prompt.messages, reply.text, prompt.model
     )

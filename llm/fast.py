@@ -21,6 +21,7 @@ from llm.lanes import Lane, Lanes
 from llm.parsers import NOTHING, Delta, Parser
 from llm.plan import Plan, Planner, Request
 from llm.reasons import reason_of
+from llm.reply import Reply
 from llm.sse import Reader
 
 # Calls under way at once in one process; past it a call is refused.
@@ -34,15 +35,21 @@ class FastClient:
     """A `Client`; one for all tenants.
 
     `lanes` forces providers to lanes (see `llm.lanes.Lanes`); `limit` bounds the calls
-    that are under way at once in this process.
+    that are under way at once in this process. Without `private_addresses` only the
+    provider "local" is reached in a private network.
     """
 
     def __init__(
-        self, lanes: Mapping[str, Lane | str] | None = None, *, limit: int = LIMIT
+        self,
+        lanes: Mapping[str, Lane | str] | None = None,
+        *,
+        limit: int = LIMIT,
+        private_addresses: bool = True,
     ) -> None:
         self._planner = Planner(Lanes(lanes))
-        self._slow: Client = LiteLLMClient()
+        self._slow: Client = LiteLLMClient(private_addresses=private_addresses)
         self._limit = limit
+        self._private_addresses = private_addresses
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """See `Client.stream`."""
@@ -62,23 +69,30 @@ class FastClient:
                 f"{pool.open} calls are under way", retry_after=1
             )
         request, parser = prepared
+        guarded = not self._private_addresses and plan.provider != "local"
         call = _Call(prompt, parser)
         pool.open += 1
         try:
-            content = await call.open(pool, request)
-            clock, reader, delivered = call.clock, Reader(), call.delivered
+            content = await call.open(pool, request, guarded=guarded)
+            clock, reader, reply = call.clock, Reader(), call.reply
             deltas: Sequence[Delta] = NOTHING
             block = b"-"
-            while block and not (parser.complete or reader.done):
+            while block and not (parser.complete or reader.done or reply.full):
                 clock.waiting = True
                 block = await content.readany()  # b"" at the end
                 clock.waiting = False
                 for chunk in reader.feed(block) if block else reader.close():
                     deltas = parser.feed(chunk)
                     for delta in deltas:
-                        delivered.append(delta.text)
-                        yield delta
-                clock.note(len(delivered), parser.raw_reason is not None and not deltas)
+                        if (text := reply.take(delta.text)) == delta.text:
+                            yield delta
+                        elif text:
+                            yield replace(delta, text=text)
+                    if reply.full:
+                        break
+                clock.note(
+                    len(reply.pieces), parser.raw_reason is not None and not deltas
+                )
             if reader.failure is not None:
                 raise reader.failure
         except errors.LLMError:
@@ -86,7 +100,7 @@ class FastClient:
         except Exception as failure:  # noqa: BLE001  the provider decides what breaks
             await call.survive(failure)
         else:
-            call.ended = True
+            call.ended = not reply.full
         finally:
             pool.open -= 1
             call.close(pool)
@@ -143,19 +157,23 @@ class _Call:
         self.ended = False
         self._prompt = prompt
         self._parser = parser
-        self.delivered: list[str] = []
+        self.reply = Reply(prompt.parameters)
         self.clock = Clock(prompt.timeouts)
         self._response: aiohttp.ClientResponse | None = None
 
     async def open(
-        self, pool: session.Connections, request: Request
+        self, pool: session.Connections, request: Request, *, guarded: bool
     ) -> aiohttp.StreamReader:
         """The body of the answer, when it is one; raises `LLMError` when it is not."""
         timeouts = self._prompt.timeouts
         try:
             async with asyncio.timeout_at(self.clock.at):
                 self._response = response = await pool.post(
-                    request.url, request.headers, request.body, timeouts.connect
+                    request.url,
+                    request.headers,
+                    request.body,
+                    timeouts.connect,
+                    guarded=guarded,
                 )
         except aiohttp.ConnectionTimeoutError:
             raise  # is a TimeoutError too, and another matter
@@ -190,14 +208,15 @@ class _Call:
     async def finish(self) -> Finished:
         """The last event; raises `ProviderIncomplete` when there is no finish."""
         parser = self._parser
-        if parser.raw_reason is None:
+        if parser.raw_reason is None and not self.reply.full:
             raise errors.ProviderIncomplete(
                 "the stream ended without a finish reason",
                 partial_usage=await self._spent(),
             )
         usage = parser.usage or await self._estimate()
         model = parser.model or self._prompt.model
-        return Finished(reason_of(parser.raw_reason), parser.raw_reason, usage, model)
+        reason = "length" if self.reply.full else reason_of(parser.raw_reason)
+        return Finished(reason, parser.raw_reason, usage, model)
 
     def close(self, pool: session.Connections) -> None:
         """Stop the clock and be done with the connection, whatever happened."""
@@ -208,7 +227,7 @@ class _Call:
     async def _spent(self) -> Usage | None:
         if self._parser.usage is not None:
             return self._parser.usage
-        if self.delivered or self._parser.prompt_usage is not None:
+        if self.reply.pieces or self._parser.prompt_usage is not None:
             return await self._estimate()
         return None
 
@@ -218,7 +237,7 @@ class _Call:
         counted = await asyncio.to_thread(
             tokens.estimate_usage,
             prompt.messages,
-            "".join(self.delivered),
+            self.reply.text,
             prompt.model,
         )
         known = self._parser.prompt_usage

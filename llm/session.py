@@ -7,15 +7,14 @@ its own key.
 import asyncio
 import importlib
 import io
-import urllib.request
 from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from llm import _litellm
+from llm.addresses import guarded_socket, proxy_of
 
 # Seconds an idle connection is kept; common front ends close theirs after 60 or more.
 _KEEP_ALIVE: Final = 50.0
@@ -44,59 +43,48 @@ class Connections:
     def __init__(self) -> None:
         self.open = 0
         self._leaving: dict[aiohttp.ClientResponse, asyncio.TimerHandle] = {}
-        tracing = aiohttp.TraceConfig()
-        tracing.on_connection_reuseconn.append(_note_reuse)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                # aiohttp lets whoever exceeds its limit wait silently; ours refuses.
-                limit=0,
-                ttl_dns_cache=_DNS_CACHE,
-                keepalive_timeout=_KEEP_ALIVE,
-                ssl=tls_context(),
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=_HEADERS,
-            # Not trust_env: it asks a thread for the proxy, and another one for a
-            # .netrc file, at each request. `_proxy` is the same without the latter.
-            trust_env=False,
-            trace_configs=[tracing],
-        )
+        self._session = _session(None)
+        self._guarded = _session(guarded_socket)
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, connect: float
-    ) -> aiohttp.ClientResponse:
-        """The response, as soon as its headers are here; the caller has to leave it.
-
-        `connect` is in seconds. Tries a second time when a kept connection turns out
-        to be closed before a byte of an answer: servers close idle connections, and
-        our request may cross their doing so. Raises what aiohttp raises.
-        """
-        try:
-            return await self._post(url, headers, body, connect, attempt := _Attempt())
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not attempt.reused:
-                raise
-        return await self._post(url, headers, body, connect, _Attempt())
-
-    def _post(
         self,
         url: str,
         headers: Mapping[str, str],
         body: bytes,
         connect: float,
-        attempt: _Attempt,
-    ) -> Awaitable[aiohttp.ClientResponse]:
-        return self._session.post(
-            url,
-            data=body if len(body) < _LARGE else io.BytesIO(body),
-            headers=headers,
-            allow_redirects=False,
-            proxy=_proxy(url.partition("?")[0]),
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect),
-            trace_request_ctx=attempt,
-        )
+        *,
+        guarded: bool = False,
+    ) -> aiohttp.ClientResponse:
+        """The response, as soon as its headers are here; the caller has to leave it.
+
+        `connect` is in seconds; `guarded` connects to public addresses only, unless
+        the machine's proxy connects for us. Tries a second time when a kept connection
+        turns out to be closed before a byte of an answer: servers close idle
+        connections, and our request may cross their doing so. Raises what aiohttp
+        raises.
+        """
+        proxy = proxy_of(url.partition("?")[0])
+        session = self._guarded if guarded and proxy is None else self._session
+
+        def send(attempt: _Attempt) -> Awaitable[aiohttp.ClientResponse]:
+            return session.post(
+                url,
+                data=body if len(body) < _LARGE else io.BytesIO(body),
+                headers=headers,
+                allow_redirects=False,
+                proxy=proxy,
+                timeout=aiohttp.ClientTimeout(total=None, connect=connect),
+                trace_request_ctx=attempt,
+            )
+
+        try:
+            return await send(attempt := _Attempt())
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not attempt.reused:
+                raise
+        return await send(_Attempt())
 
     def leave(self, response: aiohttp.ClientResponse, *, ended: bool) -> None:
         """Be done with a response; never waits.
@@ -128,6 +116,28 @@ class Connections:
         for response in list(self._leaving):
             self._cut_off(response)
         await self._session.close()
+        await self._guarded.close()
+
+
+def _session(sockets: aiohttp.SocketFactoryType | None) -> aiohttp.ClientSession:
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_reuseconn.append(_note_reuse)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            # aiohttp lets whoever exceeds its limit wait silently; ours refuses.
+            limit=0,
+            ttl_dns_cache=_DNS_CACHE,
+            keepalive_timeout=_KEEP_ALIVE,
+            ssl=tls_context(),
+            socket_factory=sockets,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=_HEADERS,
+        # Not trust_env: it asks a thread for the proxy, and another one for a .netrc
+        # file, at each request. `proxy_of` is the same without the latter.
+        trust_env=False,
+        trace_configs=[tracing],
+    )
 
 
 # A process has one loop, which closes its pool. Tests have many.
@@ -161,12 +171,3 @@ def tls_context() -> Any:
     _litellm.load()
     context = module.get_ssl_configuration()
     return context if context is not None else True
-
-
-@lru_cache(maxsize=1024)
-def _proxy(url: str) -> str | None:
-    """The proxy for an address as the machine is set up (HTTPS_PROXY, NO_PROXY)."""
-    parts = urlsplit(url)
-    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)

@@ -28,7 +28,8 @@ NOT_FOUND, FOREIGN_ORIGIN, UNAUTHENTICATED = 4404, 4403, 4401
 
 
 class SocketTenantMiddleware:
-    """Sets `scope["tenant"]` (tenants.db.Scope) and `scope["user"]`, or refuses."""
+    """Sets `scope["tenant"]` (tenants.db.Scope), `scope["user"]` and
+    `scope["session_key"]`, or refuses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -42,11 +43,13 @@ class SocketTenantMiddleware:
             return await _close(receive, send, NOT_FOUND)
         if not _same_origin(headers.get("origin", ""), host):
             return await _close(receive, send, FOREIGN_ORIGIN)
-        user = await unit(tenant, load_user, session_key(headers.get("cookie", "")))
+        key = session_key(headers.get("cookie", ""))
+        user = await unit(tenant, load_user, key)
         if not user.is_authenticated:
             return await _close(receive, send, UNAUTHENTICATED)
         current.set(tenant)
-        await self.app({**scope, "tenant": tenant, "user": user}, receive, send)
+        found = {"tenant": tenant, "user": user, "session_key": key}
+        await self.app({**scope, **found}, receive, send)
 
 
 async def no_such_socket(scope: dict[str, Any], receive: Any, send: Any) -> None:

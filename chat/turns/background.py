@@ -9,6 +9,7 @@ from django.conf import settings
 
 from chat import announcements
 from chat.sse import PartEncoder
+from chat.turns.audience import Audience
 from chat.turns.flusher import Flusher
 from chat.turns.log import Encode
 from chat.turns.notices import Notice, Notices
@@ -27,11 +28,16 @@ class Background:
 
     def __init__(self) -> None:
         self.runner = Runner(
-            FastClient(settings.LLM_LANES, limit=settings.TURN_LIMIT),
+            FastClient(
+                settings.LLM_LANES,
+                limit=settings.TURN_LIMIT,
+                private_addresses=settings.ALLOW_PRIVATE_ADDRESSES,
+            ),
             encoder=_encoder,
             limit=settings.TURN_LIMIT,
         )
         self.notices: Notices | None = None
+        self.audience = Audience(self.runner)
         self._flusher = Flusher(self.runner)
         self._tasks: list[asyncio.Task[None]] = []
         self._announcing: set[asyncio.Task[None]] = set()
@@ -46,6 +52,7 @@ class Background:
                 self._flusher.run(),
                 sweeper.run(),
                 sampler.run(),
+                self.audience.run(),
             )
         ]
 

@@ -7,6 +7,7 @@ database is asked happens in one unit before.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
 from functools import partial, wraps
 from typing import Any, ParamSpec
 
@@ -40,13 +41,14 @@ from chat.serializers import turn_result
 from chat.services.conversations import request_stop
 from chat.services.starting import start_turn
 from chat.sse import EventStreamResponse, HTMLEncoder, PartEncoder, encoded, framed
+from chat.turns.audience import Listener
 from chat.turns.background import get_background
 from chat.turns.ending import stop_turns
 from chat.turns.events import INTERNAL, Errored
 from chat.turns.following import TurnReference, newest_turn, reference_to, source_of
 from chat.turns.log import Readable, TurnLog
 from chat.turns.plan import Send, TurnPlan
-from tenants.db import scope, unit
+from tenants.db import Scope, scope, unit
 
 P = ParamSpec("P")
 # The API's own, as its views use them.
@@ -183,10 +185,26 @@ async def _answer(
 def _stream(request: HttpRequest, source: Readable) -> EventStreamResponse:
     quiet = settings.SSE_KEEP_ALIVE
     if request.GET.get("render") == "html":
-        return EventStreamResponse(encoded(source.read(quiet), HTMLEncoder()))
-    if isinstance(source, TurnLog):
-        return EventStreamResponse(framed(source.frames(quiet)))
-    return EventStreamResponse(encoded(source.read(quiet), PartEncoder()))
+        body = encoded(source.read(quiet), HTMLEncoder())
+    elif isinstance(source, TurnLog):
+        body = framed(source.frames(quiet))
+    else:
+        body = encoded(source.read(quiet), PartEncoder())
+    return EventStreamResponse(body, partial(_listening, scope(), _reader(request)))
+
+
+def _listening(
+    target: Scope, user_id: int, leave: Callable[[], None]
+) -> AbstractContextManager[None]:
+    listener = Listener(target, user_id, leave)
+    return get_background().audience.joined(listener)
+
+
+def _reader(request: HttpRequest) -> int:
+    """Who reads, as `authenticated` found out before."""
+    if not isinstance(request.user, User):
+        raise NotAuthenticated
+    return request.user.pk
 
 
 async def _whole(source: Readable, turn_id: str) -> HttpResponseBase:

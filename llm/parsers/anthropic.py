@@ -5,6 +5,7 @@ from typing import Any
 
 from llm.events import ReasoningDelta, TextDelta, Usage
 from llm.parsers import NOTHING, Delta, StreamFailedError
+from llm.parsers.counts import checked, count
 
 
 class AnthropicParser:
@@ -56,15 +57,16 @@ def _deltas(delta: dict[str, Any]) -> Sequence[Delta]:
     return NOTHING
 
 
+@checked
 def _usage(given: dict[str, Any], before: Usage | None) -> Usage:
     """Anthropic's prompt tokens are those not read from or written to its cache.
 
     The last event repeats those of the prompt only sometimes.
     """
-    completion = given.get("output_tokens") or 0
+    completion = count(given.get("output_tokens"))
     if given.get("input_tokens") is None and before is not None:
         return Usage(before.prompt_tokens, completion, before.cached_tokens)
-    cached = given.get("cache_read_input_tokens") or 0
-    written = given.get("cache_creation_input_tokens") or 0
-    prompt = (given.get("input_tokens") or 0) + cached + written
+    cached = count(given.get("cache_read_input_tokens"))
+    written = count(given.get("cache_creation_input_tokens"))
+    prompt = count(given.get("input_tokens")) + cached + written
     return Usage(prompt, completion, cached)

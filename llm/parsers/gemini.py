@@ -5,6 +5,7 @@ from typing import Any
 
 from llm.events import ReasoningDelta, TextDelta, Usage
 from llm.parsers import NOTHING, Delta, StreamFailedError
+from llm.parsers.counts import checked, count
 
 
 class GeminiParser:
@@ -57,14 +58,14 @@ def _deltas(parts: list[dict[str, Any]]) -> Sequence[Delta]:
     ]
 
 
+@checked
 def _usage(given: dict[str, Any]) -> Usage:
     """Gemini counts thoughts beside the answer, some of its models inside it."""
-    prompt = given.get("promptTokenCount") or 0
-    prompt += given.get("toolUsePromptTokenCount") or 0
-    completion = given.get("candidatesTokenCount") or 0
-    thoughts = given.get("thoughtsTokenCount") or 0
+    prompt = count(given.get("promptTokenCount"))
+    prompt += count(given.get("toolUsePromptTokenCount"))
+    completion = count(given.get("candidatesTokenCount"))
+    thoughts = count(given.get("thoughtsTokenCount"))
     if given.get("totalTokenCount") != prompt + completion:
         completion += thoughts
-    return Usage(
-        prompt, completion, given.get("cachedContentTokenCount") or 0, thoughts
-    )
+    cached = count(given.get("cachedContentTokenCount"))
+    return Usage(prompt, completion, cached, thoughts)

@@ -8,6 +8,7 @@ from typing import Any
 
 from llm.events import ReasoningDelta, TextDelta, Usage
 from llm.parsers import NOTHING, Delta, StreamFailedError
+from llm.parsers.counts import checked, count
 
 
 class MiddleParser:
@@ -54,6 +55,7 @@ class MiddleParser:
         return deltas
 
 
+@checked
 def usage_of(given: Any) -> Usage:
     """LiteLLM's usage, as its object or as a dict."""
     if isinstance(given, dict):
@@ -65,8 +67,8 @@ def usage_of(given: Any) -> Usage:
         completion = getattr(given, "completion_tokens_details", None)
         counts = given.prompt_tokens, given.completion_tokens
     return Usage(
-        prompt_tokens=counts[0] or 0,
-        completion_tokens=counts[1] or 0,
+        prompt_tokens=count(counts[0]),
+        completion_tokens=count(counts[1]),
         cached_tokens=_detail(prompt, "cached_tokens"),
         reasoning_tokens=_detail(completion, "reasoning_tokens"),
     )
@@ -74,5 +76,5 @@ def usage_of(given: Any) -> Usage:
 
 def _detail(details: Any, name: str) -> int:
     if isinstance(details, dict):
-        return details.get(name) or 0
-    return getattr(details, name, None) or 0
+        return count(details.get(name))
+    return count(getattr(details, name, None))

@@ -5,6 +5,7 @@ from typing import Any
 
 from llm.events import ReasoningDelta, TextDelta, Usage
 from llm.parsers import NOTHING, Delta, StreamFailedError
+from llm.parsers.counts import checked, count
 
 
 class OpenAIParser:
@@ -81,21 +82,21 @@ def _parts(parts: list[dict[str, Any]]) -> Sequence[Delta]:
     return deltas
 
 
+@checked
 def usage_of(given: dict[str, Any]) -> Usage:
     """OpenAI's usage object. Cached tokens have other names with DeepSeek, Moonshot."""
-    prompt = given.get("prompt_tokens") or 0
-    completion = given.get("completion_tokens") or 0
-    total = given.get("total_tokens") or 0
+    prompt = count(given.get("prompt_tokens"))
+    completion = count(given.get("completion_tokens"))
+    total = given.get("total_tokens")
     details = given.get("prompt_tokens_details") or {}
-    reasoning = (given.get("completion_tokens_details") or {}).get(
-        "reasoning_tokens"
-    ) or 0
+    reasoning = count(
+        (given.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    )
     if reasoning and total == prompt + completion + reasoning:  # xAI counts it apart
         completion += reasoning
-    cached = (
+    cached = count(
         details.get("cached_tokens")
         or given.get("prompt_cache_hit_tokens")
         or given.get("cached_tokens")
-        or 0
     )
     return Usage(prompt, completion, cached, reasoning)

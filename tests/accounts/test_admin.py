@@ -16,6 +16,8 @@ from tests.factories import PASSWORD, email_of, make_key, person
 
 ClientFor = Callable[..., TenantClient]
 PEOPLE = "/admin/accounts/user"
+SIGN_IN = "/accounts/login/?next=/admin/"
+PLATFORM_SIGN_IN = "/admin/login/?next=/admin/"
 
 
 @pytest.fixture
@@ -41,27 +43,46 @@ def test_the_owner_signs_in_by_e_mail(
     username: str, acme: Tenant, client_for: ClientFor
 ) -> None:
     client = client_for(acme)
-    assert client.get("/admin/").status_code == 302
-    form = {"username": username, "password": PASSWORD}
-    answer = client.post("/admin/login/?next=/admin/", form)
+    assert client.get("/admin/", follow=True).redirect_chain[-1][0] == (
+        "/accounts/login/?next=%2Fadmin%2F"
+    )
+    answer = client.post(SIGN_IN, {"login": username, "password": PASSWORD})
     assert answer.status_code == 302, answer.content
+    assert answer["Location"] == "/admin/"
     assert client.get("/admin/").status_code == 200
+
+
+def test_the_tenants_admin_takes_no_password_itself(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    """Its own form would be a second door, where nobody counts."""
+    client = client_for(acme)
+    form = {"username": email_of(acme, "owner"), "password": PASSWORD}
+    answer = client.post("/admin/login/?next=/admin/", form)
+    assert answer["Location"].startswith("/accounts/login/")
+    assert client.get("/admin/").status_code == 302
+
+
+def test_wrong_passwords_are_counted(acme: Tenant, client_for: ClientFor) -> None:
+    client = client_for(acme)
+    login = email_of(acme, "owner")
+    for _ in range(5):
+        client.post(SIGN_IN, {"login": login, "password": "wrong"})
+    answer = client.post(SIGN_IN, {"login": login, "password": PASSWORD})
+    assert "Too many" in answer.content.decode()
 
 
 @pytest.mark.parametrize("name", ["member", "stranger"])
 def test_members_do_not_get_in(name: str, acme: Tenant, client_for: ClientFor) -> None:
-    assert client_for(acme, name).get("/admin/").status_code == 302
-    answer = client_for(acme).post(
-        "/admin/login/", {"username": email_of(acme, name), "password": PASSWORD}
-    )
-    assert errors(answer) or "errornote" in answer.content.decode()
+    answer = client_for(acme, name).get("/admin/", follow=True)
+    assert answer.status_code == 403
 
 
 def test_another_tenants_owner_does_not_get_in(
     acme: Tenant, globex: Tenant, client_for: ClientFor
 ) -> None:
     answer = client_for(globex).post(
-        "/admin/login/", {"username": email_of(acme, "owner"), "password": PASSWORD}
+        SIGN_IN, {"login": email_of(acme, "owner"), "password": PASSWORD}
     )
     assert answer.status_code == 200
     stolen = client_for(acme, "owner").cookies
@@ -96,8 +117,7 @@ def test_a_person_is_made_with_a_password(
     )
     assert answer.status_code == 302, errors(answer)
     signed_in = client_for(acme).post(
-        "/admin/login/?next=/admin/",
-        {"username": "new@acme.test", "password": "harbour-quilt-17"},
+        SIGN_IN, {"login": "new@acme.test", "password": "harbour-quilt-17"}
     )
     assert signed_in.status_code == 302
 
@@ -186,12 +206,33 @@ def platform(client_for: ClientFor) -> TenantClient:
     with entered(PUBLIC):
         User.objects.create_user("root@platform.test", PASSWORD, role="owner")
     client = client_for(None)
-    answer = client.post(
-        "/admin/login/?next=/admin/",
-        {"username": "root@platform.test", "password": PASSWORD},
-    )
+    answer = platform_sign_in(client, "root@platform.test", PASSWORD)
     assert answer.status_code == 302, answer.content
     return client
+
+
+def platform_sign_in(client: TenantClient, name: str, password: str) -> Any:
+    form = {"username": name, "password": password}
+    return client.post(PLATFORM_SIGN_IN, form)
+
+
+def test_the_platform_counts_wrong_passwords_by_name(
+    platform: TenantClient, client_for: ClientFor
+) -> None:
+    with entered(PUBLIC):
+        User.objects.create_user("two@platform.test", PASSWORD, role="owner")
+    guesser = client_for(None)
+    for name in ("root@platform.test", "ROOT@platform.test") * 2:
+        assert platform_sign_in(guesser, name, "wrong").status_code == 200
+    answer = platform_sign_in(client_for(None), "root@platform.test", PASSWORD)
+    assert answer.status_code == 302, "four wrong ones are forgiven, and forgotten"
+    for _ in range(5):
+        platform_sign_in(guesser, "root@platform.test", "wrong")
+    answer = platform_sign_in(guesser, "Root@platform.test", PASSWORD)
+    assert "Too many attempts" in answer.content.decode()
+    assert platform.get("/admin/").status_code == 200, "who is in stays in"
+    answer = platform_sign_in(guesser, "two@platform.test", PASSWORD)
+    assert answer.status_code == 302
 
 
 def test_every_page_of_the_platforms_admin_opens(platform: TenantClient) -> None:
@@ -208,9 +249,10 @@ def test_platform_admins_are_no_members_and_members_no_platform_admins(
     people = platform.get(f"{PEOPLE}/").content.decode()
     assert "root@platform.test" in people
     assert email_of(acme, "owner") not in people
-    for tenant, email in ((acme, "root@platform.test"), (None, "owner@acme.test")):
-        form = {"username": email, "password": PASSWORD}
-        assert client_for(tenant).post("/admin/login/", form).status_code == 200
+    answer = platform_sign_in(client_for(None), "owner@acme.test", PASSWORD)
+    assert answer.status_code == 200
+    form = {"login": "root@platform.test", "password": PASSWORD}
+    assert client_for(acme).post(SIGN_IN, form).status_code == 200
 
 
 def test_a_platform_admin_suspends_a_tenant(
@@ -238,7 +280,6 @@ def test_a_platform_admin_makes_a_tenant(
     assert answer.status_code == 302, errors(answer)
     initech = Tenant(slug="initech", schema_name="t_initech")
     signed_in = client_for(initech).post(
-        "/admin/login/?next=/admin/",
-        {"username": "owner@initech.test", "password": PASSWORD},
+        SIGN_IN, {"login": "owner@initech.test", "password": PASSWORD}
     )
     assert signed_in.status_code == 302

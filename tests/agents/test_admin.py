@@ -7,11 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.utils.html import escape
+from pytest_django import Settings
 
 from agents.models import Agent, Provider
+from agents.parameters import validate_parameters
 from agents.resolving import resolve_model
 from agents.services import create_agent, create_provider
 from chat.models import Conversation
+from llm.lanes import Lane
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.clients import TenantClient
@@ -77,6 +82,22 @@ def test_a_provider_is_made_and_its_key_not_shown(
     assert KEY not in admin.get(f"{PROVIDERS}/{provider.pk}/history/").content.decode()
 
 
+def test_an_admin_sees_the_lane_of_a_provider(
+    acme: Tenant, admin: TenantClient, settings: Settings
+) -> None:
+    with entered(acme.scope):
+        provider = create_provider(name="claude", kind="anthropic", api_key=KEY)
+    pages = [f"{PROVIDERS}/", f"{PROVIDERS}/{provider.pk}/change/"]
+    for page in pages:
+        assert "fast (Anthropic&#x27;s format)" in admin.get(page).content.decode()
+    settings.LLM_LANES = {"anthropic": "middle"}
+    for page in pages:
+        assert escape(Lane.MIDDLE.label) in admin.get(page).content.decode()
+    assert "LLM_LANES" in admin.get(pages[1]).content.decode()
+    new = admin.get(f"{PROVIDERS}/add/").content.decode()
+    assert new.count('<div class="readonly">-</div>') == 2  # nor a key
+
+
 def test_an_empty_key_field_keeps_the_key_and_a_box_takes_it_away(
     acme: Tenant, admin: TenantClient
 ) -> None:
@@ -122,6 +143,36 @@ def test_a_provider_in_use_cannot_be_deleted(acme: Tenant, admin: TenantClient) 
         assert answer.status_code == code
     with entered(acme.scope):
         assert Provider.objects.get() == local
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        '{"stop": "\\u0000"}',
+        '{"stop": ["a", "\\ud800"]}',
+        "[" * 5_000,
+        '{"seed": ' + "1" * 5_000 + "}",
+        '{"temperature": NaN}',
+        "{",
+        "[1]",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_refused_parameters_are_shown_as_they_were_typed(
+    parameters: str, acme: Tenant, admin: TenantClient
+) -> None:
+    answer = admin.post(f"{AGENTS}/add/", AGENT | {"parameters": parameters})
+    assert errors(answer)
+    assert escape(parameters) in answer.content.decode()
+    with entered(acme.scope):
+        assert not Agent.objects.filter(slug="tutor").exists()
+
+
+@pytest.mark.parametrize("stop", ["\x00", "a\ud800", ["a", "\x00"]])
+def test_a_stop_text_the_database_cannot_keep_is_refused(stop: object) -> None:
+    with pytest.raises(ValidationError):
+        validate_parameters({"stop": stop})
+    assert validate_parameters({"stop": "\n\U0001f600"})
 
 
 def test_an_agent_is_made_and_revised_by_its_author(

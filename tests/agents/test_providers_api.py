@@ -218,7 +218,10 @@ def test_the_local_model_takes_no_address_and_no_key(
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "[::1]", "[fd00::1]"],
+    [
+        *("127.0.0.1", "10.1.2.3", "169.254.169.254", "[::1]", "[fd00::1]"),
+        *("[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::]", "224.0.0.1"),
+    ],
 )
 def test_private_addresses_are_refused_unless_allowed(
     host: str, owner_client: TenantClient, settings: Settings

@@ -8,6 +8,8 @@ from functools import partial
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from pytest_django import Settings
 
 from agents import services
 from agents.crypto import UnreadableCredentialError, decrypt, encrypt
@@ -178,3 +180,27 @@ def test_ciphertexts_are_a_tenants_own(acme: Tenant, globex: Tenant) -> None:
         decrypt(sealed)
     with pytest.raises(NoTenantError):
         encrypt("sk-secret")
+
+
+def test_a_host_is_looked_up_before_the_transaction(
+    committed: None, acme: Tenant, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """A slow name server would else hold the provider's row and block everybody."""
+    settings.ALLOW_PRIVATE_ADDRESSES = False
+    inside: list[bool] = []
+
+    def look_up(*_: object) -> list[tuple[object, ...]]:
+        inside.append(connection.in_atomic_block)
+        return [(2, 1, 6, "", ("8.8.8.8", 443))]
+
+    with entered(acme.scope):
+        before = connection.in_atomic_block
+        with monkeypatch.context() as patched:
+            patched.setattr("agents.addresses.socket.getaddrinfo", look_up)
+            provider = services.create_provider(
+                name="far", kind="openai", base_url="https://far.example/v1"
+            )
+            services.update_provider(
+                provider=provider, base_url="https://farther.example/v1"
+            )
+    assert (before, inside) == (False, [False, False])

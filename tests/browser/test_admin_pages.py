@@ -53,7 +53,7 @@ def test_an_owner_works_in_the_admin_without_a_word_from_the_console(
         page.goto("/admin/")
         page.get_by_label("E-mail").fill(email_of(acme, "owner"))
         page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Sign in").click()
         for path in PAGES:
             answer = page.goto(path)
             assert answer is not None

@@ -35,9 +35,13 @@ class Site:
         point_agent(tenant, provider.url)
         self.url = f"http://{host_of(tenant)}:{server.port}"
         self.email = email_of(tenant, "member")
-        self._cookies: Any = [
-            {"name": name, "value": value, "url": self.url}
-            for name, value in session_cookie(tenant, "member").items()
+        self.own_cookies = self._session(tenant, "member")
+        self.strangers_cookies = self._session(tenant, "stranger")
+
+    def _session(self, tenant: Tenant, name: str) -> Any:
+        return [
+            {"name": key, "value": value, "url": self.url}
+            for key, value in session_cookie(tenant, name).items()
         ]
 
     @contextmanager
@@ -50,7 +54,7 @@ class Site:
             )
             context = browser.new_context(base_url=self.url, **options)
             if signed_in:
-                context.add_cookies(self._cookies)
+                context.add_cookies(self.own_cookies)
             page = context.new_page()
             page.set_default_timeout(15_000)
             faults: list[str] = []
@@ -194,6 +198,20 @@ def test_what_was_typed_survives_a_dead_line_and_a_reload(
         page.get_by_role("button", name="Send").click()
         wait_until_over(page)
         expect(page.get_by_text("Do not lose me", exact=True).first).to_be_visible()
+
+
+def test_a_draft_is_not_shown_to_the_next_person_in_the_tab(site: Site) -> None:
+    with site.page() as page:
+        field = page.get_by_label("Message", exact=True)
+        page.goto("/")
+        field.fill("Only mine")
+        page.context.add_cookies(site.strangers_cookies)
+        page.goto("/")
+        expect(page.locator(".who .email")).to_contain_text("stranger@")
+        expect(field).to_have_value("")
+        page.context.add_cookies(site.own_cookies)
+        page.goto("/")
+        expect(field).to_have_value("Only mine")
 
 
 def test_a_message_whose_answer_was_lost_is_sent_again_only_once(

@@ -51,6 +51,26 @@ def change(tenant: Tenant, message: Message | None, **values: object) -> None:
         Message.objects.filter(pk=message.pk).update(**values)
 
 
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
+def test_a_nul_is_refused_and_the_text_kept(
+    acme: Tenant, client_for: ClientFor, old: bool
+) -> None:
+    path = f"/c/{make_conversation(acme).pk}" if old else "/"
+    answer = client_for(acme, "member").post(path, {"message": "How\x00ever\r\nso"})
+    assert answer.status_code == 400
+    page = answer.content.decode()
+    assert "contains a NUL character" in page
+    assert ">However\nso</textarea>" in page
+
+
+def test_the_message_field_names_the_person(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    """Drafts in the browser are kept under that name."""
+    page = client_for(acme, "member").get("/").content.decode()
+    assert f'data-composer="{person(acme, "member").pk}"' in page
+
+
 @pytest.mark.parametrize("path", ["/", "/c/some-conversation"])
 def test_nobody_is_sent_to_sign_in(
     acme: Tenant, client_for: ClientFor, path: str
@@ -220,7 +240,7 @@ def test_nothing_can_be_sent_into_a_strangers_conversation(
 
 
 @pytest.mark.parametrize(
-    "query", ["?before=%00", "?before=nobody-knows-it", "?messages=-1", "?messages=٣"]
+    "query", ["?before=nobody-knows-it", "?messages=-1", "?messages=٣"]
 )
 def test_odd_queries_are_ignored(
     acme: Tenant, client_for: ClientFor, query: str

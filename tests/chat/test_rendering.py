@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from chat import markdown, rendering
 from chat.rendering import BlockRenderer, render_markdown
 
 # Fragments whose meaning depends on what stands before and after them.
@@ -49,6 +50,23 @@ def shown(changes: list[tuple[int, str]]) -> str:
 )
 def test_any_chunking_ends_as_the_whole_text(text: str, sizes: list[int]) -> None:
     assert shown(stream(text, sizes)) == render_markdown(text)
+
+
+@example(
+    "[a]\n\n|a|b|\n|-|-|\n|1\n|1\n\n|a|b|\n|-|-|\n|1\n\n[a]: http://x.y\n", [4] * 20
+)
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(FRAGMENTS, max_size=30).map("".join),
+    st.lists(st.integers(1, 12), max_size=60),
+)
+def test_any_chunking_ends_the_same_past_the_limits(
+    text: str, sizes: list[int]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rendering, "PADDING_MAX", 2)
+        patch.setattr(markdown, "DEPTH_MAX", 3)
+        assert shown(stream(text, sizes)) == render_markdown(text)
 
 
 @pytest.mark.parametrize(
@@ -175,3 +193,70 @@ def test_a_growing_reply_costs_in_proportion_to_its_length() -> None:
         return sum(len(html) for _, html in stream(text, [8] * (len(text) // 8)))
 
     assert given_out(400) < 3 * given_out(200)
+
+
+WIDE = "|a" * 1000 + "|\n" + "|-" * 1000 + "|\n" + "x\n" * 1000
+
+
+def test_a_short_row_gets_no_cells_beyond_what_was_written() -> None:
+    html = render_markdown("|a|b|c|\n|-|-|-|\n|1||\n|2|")
+    assert "<tr><td>1</td><td></td></tr><tr><td>2</td></tr>" in html
+
+
+def test_past_a_limit_the_rest_is_shown_as_it_was_written() -> None:
+    html = render_markdown(f"**before**\n\n{WIDE}\n**after** <b>")
+    assert html.startswith("<p><strong>before</strong></p>")
+    assert "<td>" not in html
+    assert "x\n\n**after** &lt;b&gt;</code>" in html
+
+
+@pytest.mark.parametrize("mark", [">", "- ", "> 1. "])
+def test_deep_nesting_is_shown_as_it_was_written(mark: str) -> None:
+    html = render_markdown(mark * 2_000 + "a")
+    assert html.count("<pre") == 1
+    assert "<blockquote>" not in html and "<li>" not in html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WIDE,
+        "|a|b|c|\n|-|-|-|\n" + "|one|**two**|three|\n" * 500,
+        "```cpp\n" + 'R"(' * 3_000,
+        ">" * 6_000,
+    ],
+    ids=["wide table", "long table", "long line of code", "deep quotes"],
+)
+def test_what_a_stream_gives_out_stays_in_proportion(text: str) -> None:
+    def given_out(text: str) -> int:
+        return sum(len(html) for _, html in stream(text, [4] * (len(text) // 4)))
+
+    assert given_out(text) < 200 * len(text)
+
+
+def test_a_line_of_nothing_but_marks_is_read_once() -> None:
+    """With backtracking this takes the square of its length, which is hours."""
+    text = "`" * 1_000_000
+    assert shown(stream(text, [])) == render_markdown(text)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ['R"(' * 200, "x" + "\n " * 90 + "x", "a b\n" * 50, "int a;\n" * 2_000],
+    ids=["long line", "white space", "only words", "long listing"],
+)
+def test_code_that_could_cost_too_much_is_never_lexed(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lexed: list[str] = []
+
+    def counted(code: str, *_: object) -> str:
+        lexed.append(code)
+        return ""
+
+    monkeypatch.setattr(markdown, "highlight", counted)
+    render_markdown(f"```cpp\n{code}\n```")
+    assert lexed == []
+    usual = f"int once{len(code)};\n"  # what has been coloured before is remembered
+    render_markdown(f"```cpp\n{usual}```")
+    assert lexed == [usual]

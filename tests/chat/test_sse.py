@@ -64,7 +64,7 @@ def test_a_whole_turn() -> None:
             "messageMetadata": {
                 "conversationId": "chat-00001",
                 "userMessageId": "asked-0001",
-                "agentId": 7,
+                "agentId": "7",
                 "model": "local/small",
             },
         },

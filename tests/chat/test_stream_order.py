@@ -49,7 +49,7 @@ def test_start_and_finish_carry_our_metadata(each_talk: Talk) -> None:
     assert start["messageMetadata"] == {
         "conversationId": reply["conversation_id"],
         "userMessageId": question["id"],
-        "agentId": agent.pk,
+        "agentId": str(agent.pk),
         "model": "standin/some-model",
     }
     assert start["messageId"] == reply["id"]

@@ -88,7 +88,9 @@ class Playback:
         try:
             while await self._answer(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except ConnectionError:  # closed with bytes unread
+            self._gone.set()
+        except asyncio.IncompleteReadError:
             pass
         finally:
             self._writers.discard(writer)

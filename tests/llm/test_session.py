@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from llm import clock, errors, session
+from llm import addresses, clock, errors, session
 from llm.client import Endpoint, Prompt, Timeouts
 from llm.events import Event, Finished, TextDelta
 from llm.fast import FastClient
@@ -245,7 +245,7 @@ def test_the_machines_proxy_is_used_except_where_it_says_not(
         proxy = server.url.removesuffix("/v1")
         monkeypatch.setenv("http_proxy", proxy)
         monkeypatch.setenv("no_proxy", "direct.invalid")
-        session._proxy.cache_clear()
+        addresses.proxy_of.cache_clear()
         for host, error in (
             ("somewhere.invalid", None),
             ("direct.invalid", errors.ProviderUnavailable),
@@ -257,7 +257,7 @@ def test_the_machines_proxy_is_used_except_where_it_says_not(
             )
             outcome = asyncio.run(collect(prompt, FastClient()))
             assert (type(outcome.error) if outcome.error else None) is error
-        session._proxy.cache_clear()
+        addresses.proxy_of.cache_clear()
         assert server.paths == ["http://somewhere.invalid/v1/chat/completions"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -9,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from agents.models import Agent, Provider
-from tenants.db import PUBLIC, entered
+from tenants.db import PUBLIC, entered, unit
 from tenants.models import Domain, Tenant
 from tenants.services import NewTenant, create_tenant, set_status
 from tests.factories import PASSWORD
@@ -86,6 +88,23 @@ def test_a_failure_leaves_nothing_behind(committed: None, settings: Settings) ->
     assert (schemas(), rows()) == before
     settings.TENANT_PROVISIONERS = settings.TENANT_PROVISIONERS[:-1]
     create_tenant(slug="new", owner_email="boss@new.test")
+    assert "t_new" in schemas()
+
+
+def test_two_at_once_get_one_tenant(committed: None) -> None:
+    def make(owner: str) -> str:
+        try:
+            create_tenant(slug="new", owner_email=owner)
+        except ValidationError as error:
+            return str(error.message)
+        return "made"
+
+    async def go() -> list[str]:
+        calls = [unit(PUBLIC, make, f"{number}@new.test") for number in range(2)]
+        return await asyncio.gather(*calls)
+
+    answers = asyncio.run(go())
+    assert answers.count("made") == 1
     assert "t_new" in schemas()
 
 

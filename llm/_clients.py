@@ -47,7 +47,7 @@ def _checking(build: Callable[[], Any]) -> Callable[[], Any]:
         usual = build()
 
         def factory(info: AddressInfo) -> socket.socket:
-            if False:
+            if guarded.get():
                 require_public(info)
             if usual is None:
                 return socket.socket(info[0], info[1], info[2])

@@ -77,7 +77,7 @@ class FastClient:
             clock, reader, reply = call.clock, Reader(), call.reply
             deltas: Sequence[Delta] = NOTHING
             block = b"-"
-            while block and not (parser.complete or reader.done or False):
+            while block and not (parser.complete or reader.done or reply.full):
                 clock.waiting = True
                 block = await content.readany()  # b"" at the end
                 clock.waiting = False

@@ -372,6 +372,5 @@ REFUSALS = [
         307,
         b"",
         errors.ProviderBadRequest,
-        litellm="follows redirects",
     ),
 ]

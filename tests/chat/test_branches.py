@@ -130,11 +130,11 @@ def test_an_agent_is_chosen_by_id_or_slug(talk: Talk, by: str) -> None:
     agent = make_agent(talk)
     reference = {"slug": "poet", "id": str(agent.pk), "number": agent.pk}[by]
     stream = talk.send(agentId=reference)
-    assert stream.start["agentId"] == agent.pk
+    assert stream.start["agentId"] == str(agent.pk)
     assert talk.provider.requests[-1].body["temperature"] == 0.25
     assert talk.detail(stream.conversation_id)["agent_id"] == str(agent.pk)
     again = talk.send("And?", conversationId=stream.conversation_id)
-    assert again.start["agentId"] == agent.pk, "the conversation keeps its agent"
+    assert again.start["agentId"] == str(agent.pk), "the conversation keeps its agent"
 
 
 def test_an_agent_that_does_not_exist(talk: Talk) -> None:
@@ -152,7 +152,7 @@ def test_a_draft_is_not_there_for_members_and_is_for_admins(talk: Talk) -> None:
         refused = talk.client.post(CHAT, json={"message": "x", "agentId": reference})
         assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
     with Talk(talk.server, talk.tenant, talk.provider, "owner") as owner:
-        assert owner.send(agentId="poet").start["agentId"] == agent.pk
+        assert owner.send(agentId="poet").start["agentId"] == str(agent.pk)
 
 
 def test_a_conversation_whose_agent_was_withdrawn_goes_on(talk: Talk) -> None:
@@ -161,7 +161,7 @@ def test_a_conversation_whose_agent_was_withdrawn_goes_on(talk: Talk) -> None:
     with entered(talk.tenant.scope):
         Agent.objects.filter(pk=agent.pk).update(published=False)
     again = talk.send("And?", conversationId=stream.conversation_id)
-    assert again.start["agentId"] != agent.pk
+    assert again.start["agentId"] != str(agent.pk)
 
 
 def test_without_any_agent_the_answer_says_so(talk: Talk) -> None:

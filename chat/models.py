@@ -16,7 +16,6 @@ from django.utils import timezone
 from agents.models import Agent, AgentRevision
 from chat.ids import ID, new_id
 from chat.querysets import ConversationQuerySet, MessageQuerySet, TurnQuerySet
-from usage.models import UsageRecord
 
 TITLE_LENGTH = 100
 PREVIEW_LENGTH = 200
@@ -134,9 +133,6 @@ class Message(models.Model):
     model = models.CharField(max_length=201, blank=True)
     agent_revision = models.ForeignKey(
         AgentRevision, on_delete=models.SET_NULL, null=True, related_name="+"
-    )
-    usage = models.OneToOneField(
-        UsageRecord, on_delete=models.DO_NOTHING, null=True, related_name="+"
     )
     finish_reason = models.CharField(max_length=20, blank=True)
     prompt_tokens = models.PositiveIntegerField(default=0)

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F
-from django.utils import timezone
+from django.db import connection, transaction
+from psycopg.types.json import Jsonb
 
 from chat.models import (
     PREVIEW_LENGTH,
-    Conversation,
     Message,
     Turn,
     TurnLogEntry,
@@ -52,10 +50,11 @@ def finish_turn(
     bare_model = plan.prompt.model if plan.prompt else plan.model
     cost = price_of(endpoint, bare_model, usage)
     with transaction.atomic():
-        if not _leave_running(plan, outcome):
+        message_count = _end(plan, outcome, usage, cost)
+        if message_count is None:
             _overtake(plan, outcome)
             return None
-        record = record_call(
+        record_call(
             subject=Subject(
                 user_id=plan.user_id,
                 agent_id=plan.agent_id,
@@ -70,22 +69,63 @@ def finish_turn(
             ttft_ms=outcome.ttft_ms,
             duration_ms=outcome.duration_ms,
         )
-        _write_reply(plan, outcome, usage, cost, record.pk)
-        settled = Settled(usage, cost, _count_up(plan, outcome, usage))
+        settled = Settled(usage, cost, message_count)
         _close_log(plan, outcome, position, tail(settled))
         return settled
 
 
-def _leave_running(plan: TurnPlan, outcome: Outcome) -> bool:
-    now = timezone.now()
-    changes: dict[str, object] = {
+# Turn, reply and conversation by one statement: with the ORM it is four, and a hundred
+# turns may end at the same moment. Nothing happens when the turn does not run any more.
+_END = """
+WITH ended AS (
+    UPDATE chat_turn SET status = %(status)s, error_code = %(error_code)s,
+        finished_at = now(),
+        first_token_at = COALESCE(%(first_token_at)s::timestamptz, first_token_at)
+    WHERE id = %(turn)s AND status IN ('pending', 'streaming')
+    RETURNING id
+), reply AS (
+    UPDATE chat_message SET parts = %(parts)s, text = %(text)s,
+        status = %(reply_status)s, error_code = %(error_code)s,
+        finish_reason = %(reason)s, prompt_tokens = %(prompt_tokens)s,
+        completion_tokens = %(completion_tokens)s, total_tokens = %(total_tokens)s,
+        estimated = %(estimated)s, cost = %(cost)s
+    FROM ended WHERE chat_message.id = %(reply)s
+)
+UPDATE chat_conversation SET total_tokens = total_tokens + %(total_tokens)s,
+    last_message_at = now(), updated_at = now(),
+    last_message_preview = COALESCE(%(preview)s, last_message_preview)
+FROM ended WHERE chat_conversation.id = %(conversation)s
+RETURNING message_count
+"""
+
+
+def _end(
+    plan: TurnPlan, outcome: Outcome, usage: Usage, cost: Decimal | None
+) -> int | None:
+    """How many messages the conversation has; None if the turn was ended before."""
+    text = storable(outcome.text)
+    values: dict[str, Any] = {
+        "turn": plan.turn_id,
+        "reply": plan.reply_id,
+        "conversation": plan.conversation_id,
         "status": outcome.status,
+        "reply_status": _REPLY_STATUS[outcome.status],
         "error_code": outcome.error_code,
-        "finished_at": now,
+        "first_token_at": outcome.first_token_at,
+        "parts": Jsonb(_parts(outcome)),
+        "text": text,
+        "reason": outcome.reason or "",
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+        "estimated": usage.estimated,
+        "cost": cost,
+        "preview": one_line(text, PREVIEW_LENGTH) if text.strip() else None,
     }
-    if outcome.first_token_at is not None:
-        changes["first_token_at"] = outcome.first_token_at
-    return bool(Turn.objects.running().filter(pk=plan.turn_id).update(**changes))
+    with connection.cursor() as cursor:
+        cursor.execute(_END, values)
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def _overtake(plan: TurnPlan, outcome: Outcome) -> None:
@@ -112,40 +152,6 @@ def _parts(outcome: Outcome) -> list[dict[str, str]]:
     if outcome.text:
         parts.append({"type": "text", "text": storable(outcome.text)})
     return parts
-
-
-def _write_reply(
-    plan: TurnPlan, outcome: Outcome, usage: Usage, cost: Decimal | None, record: int
-) -> None:
-    Message.objects.filter(pk=plan.reply_id).update(
-        parts=_parts(outcome),
-        text=storable(outcome.text),
-        status=_REPLY_STATUS[outcome.status],
-        error_code=outcome.error_code,
-        finish_reason=outcome.reason or "",
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_tokens=usage.total_tokens,
-        estimated=usage.estimated,
-        cost=cost,
-        usage=record,
-    )
-
-
-def _count_up(plan: TurnPlan, outcome: Outcome, usage: Usage) -> int:
-    now = timezone.now()
-    changes: dict[str, object] = {
-        "total_tokens": F("total_tokens") + usage.total_tokens,
-        "last_message_at": now,
-        "updated_at": now,
-    }
-    if outcome.text.strip():
-        changes["last_message_preview"] = one_line(
-            storable(outcome.text), PREVIEW_LENGTH
-        )
-    row = Conversation.objects.filter(pk=plan.conversation_id)
-    row.update(**changes)
-    return row.values_list("message_count", flat=True).get()
 
 
 def _close_log(

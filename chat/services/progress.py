@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+import orjson
 from django.db import connection, transaction
 from django.db.models import Q
 
@@ -30,12 +31,14 @@ def notify(kind: NoticeKind, turn_id: str, **more: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a turn has become since its last flush; `rows` as chat.turns.codec."""
+    """What a turn has become since its last flush; `rows` as chat.turns.codec,
+    `begins` when the first token is among them."""
 
     turn_id: str
     position: int
     rows: list[list[Any]]
     first_token_at: datetime | None
+    begins: bool
     watched: bool
 
 
@@ -48,14 +51,24 @@ class Answer:
     gone: frozenset[str]
 
 
-# Also says that the worker lives. `streaming` from the first token on.
-_HEARTBEAT = """
+# One statement for all turns of a tenant, given as one JSON text: with rows and arrays
+# the driver would quote every event by itself, the most expensive part of a flush.
+# The heartbeat also says that the worker lives; `streaming` from the first token on.
+_WRITE = """
+WITH seen AS (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS turns(
+        turn_id text, position int, "end" int, events jsonb, first_token_at timestamptz
+    )
+), written AS (
+    INSERT INTO chat_turnlogentry (turn_id, position, "end", events, created_at)
+    SELECT turn_id, position, "end", events, now() FROM seen WHERE "end" > position
+)
 UPDATE chat_turn SET
     heartbeat_at = now(),
     first_token_at = COALESCE(chat_turn.first_token_at, seen.first_token_at),
     status = CASE WHEN seen.first_token_at IS NULL THEN status ELSE 'streaming' END
-FROM unnest(%s::text[], %s::timestamptz[]) AS seen(id, first_token_at)
-WHERE chat_turn.id = seen.id AND status IN ('pending', 'streaming')
+FROM seen
+WHERE chat_turn.id = seen.turn_id AND status IN ('pending', 'streaming')
 RETURNING chat_turn.id, stop_requested_at IS NOT NULL
 """
 
@@ -66,27 +79,14 @@ def write_progress(batch: Sequence[Progress]) -> Answer:
 
     Safe to repeat when the commit's answer was lost: readers go by event numbers.
     """
-    TurnLogEntry.objects.bulk_create(
-        TurnLogEntry(
-            turn_id=p.turn_id,
-            position=p.position,
-            end=p.position + len(p.rows),
-            events=p.rows,
-        )
-        for p in batch
-        if p.rows
-    )
     with connection.cursor() as cursor:
-        cursor.execute(
-            _HEARTBEAT,
-            [[p.turn_id for p in batch], [p.first_token_at for p in batch]],
-        )
+        cursor.execute(_WRITE, [orjson.dumps([_row(p) for p in batch]).decode()])
         found: list[tuple[str, bool]] = cursor.fetchall()
     # In one order everywhere, so that nobody waits for each other in a circle.
-    Message.objects.filter(
-        turn__in=[p.turn_id for p in batch if p.first_token_at],
-        status=Message.Status.PENDING,
-    ).update(status=Message.Status.STREAMING)
+    if begun := [p.turn_id for p in batch if p.begins]:
+        Message.objects.filter(turn__in=begun, status=Message.Status.PENDING).update(
+            status=Message.Status.STREAMING
+        )
     for progress in batch:
         if progress.watched and progress.rows:
             notify("flushed", progress.turn_id)
@@ -95,6 +95,16 @@ def write_progress(batch: Sequence[Progress]) -> Answer:
         stop=frozenset(turn_id for turn_id, wanted in found if wanted),
         gone=frozenset(p.turn_id for p in batch) - running,
     )
+
+
+def _row(progress: Progress) -> dict[str, Any]:
+    return {
+        "turn_id": progress.turn_id,
+        "position": progress.position,
+        "end": progress.position + len(progress.rows),
+        "events": progress.rows,
+        "first_token_at": progress.first_token_at,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from chat.models import (
     Turn,
     one_line,
 )
+from chat.services.rows import insert_together
 from chat.turns.plan import Send, TurnPlan
 from chat.turns.worker import worker_name
 from llm.client import Prompt
@@ -191,12 +192,7 @@ def _start(user: User, send: Send) -> _Started:
         created_at=moment + timedelta(microseconds=1),
     )
     new = [reply] if place.question else [question, reply]
-    title = None if found else one_line(question.text, TITLE_LENGTH)
-    _touch(conversation, agent, question, reply, title, len(new))
-    # Their keys to each other are checked at the commit, so the order is free and one
-    # statement does for both.
-    Message.objects.bulk_create(new)
-    turn = Turn.objects.create(
+    turn = Turn(
         conversation=conversation,
         reply=reply,
         author=user,
@@ -204,7 +200,31 @@ def _start(user: User, send: Send) -> _Started:
         send_digest=send.digest if send.idempotency_key else "",
         worker=worker_name(),
     )
+    changes: dict[str, Any] = {
+        "agent": agent,
+        "active_leaf": reply,
+        "archived_at": None,
+        "last_message_at": reply.created_at,
+        "last_message_preview": one_line(question.text, PREVIEW_LENGTH),
+    }
+    title = None
+    if found:
+        _touch(found, changes, added=len(new))
+    else:
+        title = one_line(question.text, TITLE_LENGTH)
+        for name, value in {**changes, "title": title, "message_count": 2}.items():
+            setattr(conversation, name, value)
+    insert_together(*([] if found else [conversation]), *new, turn)
     return _Started(turn, conversation, question, reply, agent, revision, title)
+
+
+def _touch(conversation: Conversation, changes: dict[str, Any], *, added: int) -> None:
+    """Before its new leaf exists, which is checked at the commit."""
+    Conversation.objects.filter(pk=conversation.pk).update(
+        **changes,
+        message_count=F("message_count") + added,
+        updated_at=timezone.now(),
+    )
 
 
 def _plan(user: User, rows: _Started) -> TurnPlan:
@@ -312,31 +332,3 @@ def _moment(place: _Place) -> datetime:
     if above is None:
         return now
     return max(now, above.created_at + timedelta(microseconds=1))
-
-
-def _touch(
-    conversation: Conversation,
-    agent: Agent,
-    question: Message,
-    reply: Message,
-    title: str | None,
-    added: int,
-) -> None:
-    """Store the conversation as it is with the new messages; `title` if it is new."""
-    changes: dict[str, Any] = {
-        "agent": agent,
-        "active_leaf": reply,
-        "archived_at": None,
-        "last_message_at": reply.created_at,
-        "last_message_preview": one_line(question.text, PREVIEW_LENGTH),
-    }
-    if title is None:
-        Conversation.objects.filter(pk=conversation.pk).update(
-            **changes,
-            message_count=F("message_count") + added,
-            updated_at=timezone.now(),
-        )
-        return
-    for name, value in {**changes, "title": title, "message_count": added}.items():
-        setattr(conversation, name, value)
-    conversation.save(force_insert=True)

@@ -93,6 +93,7 @@ class Flusher:
                 answer = await unit(target, write_progress, [p for _, p in batch])
             for live, progress in batch:
                 live.log.flushed += len(progress.rows)
+                live.begun = live.begun or progress.begins
                 live.flushed_at = taken_at
         for live, progress in batch:
             if progress.turn_id in answer.stop:
@@ -108,5 +109,6 @@ def _progress(live: LiveTurn, now: float) -> Progress:
         position=live.log.flushed,
         rows=to_json(live.log.unflushed()),
         first_token_at=live.first_token_at,
+        begins=live.first_token_at is not None and not live.begun,
         watched=live.watched_until > now,
     )

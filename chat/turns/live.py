@@ -34,6 +34,8 @@ class LiveTurn:
         # Until this moment (loop time) a reader in another process follows closely.
         self.watched_until = 0.0
         self.first_token_at: datetime | None = None
+        # Whether the database knows of the first token.
+        self.begun = False
         # When PostgreSQL was last known to have all of it, for the metrics alone.
         self.flushed_at = self._started = time.monotonic()
         self._first_token: float | None = None

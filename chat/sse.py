@@ -30,6 +30,7 @@ from chat.turns.events import (
     Opened,
     Titled,
     TurnEvent,
+    merged,
 )
 from llm.events import ReasoningDelta, TextDelta
 from usage.services import cost_text
@@ -117,7 +118,7 @@ class PartEncoder:
 
     def encode(self, events: Iterable[TurnEvent]) -> bytes:
         frames: list[bytes] = []
-        for event in _merged(events):
+        for event in merged(events):
             # Nearly all events: the shortest way for them.
             if isinstance(event, TextDelta) and self._open == "text":
                 frames.append(_TEXT_DELTA % _json(event.text))
@@ -161,7 +162,7 @@ class HTMLEncoder(PartEncoder):
 
     def encode(self, events: Iterable[TurnEvent]) -> bytes:
         frames: list[bytes] = []
-        for event in _merged(events):
+        for event in merged(events):
             if isinstance(event, TextDelta):
                 self._renderer.feed(event.text)
                 frames.extend(map(_frame, self._blocks(self._renderer.flush())))
@@ -224,26 +225,6 @@ def _ending(event: Completed | Aborted | Errored) -> Iterator[dict[str, Any]]:
             yield {"type": "abort", "reason": event.reason}
         case Errored():
             yield {"type": "error", "errorText": event.text}
-
-
-def _merged(events: Iterable[TurnEvent]) -> Iterator[TurnEvent]:
-    """Neighbouring deltas of one kind as one: what is due together travels so."""
-    held: TextDelta | ReasoningDelta | None = None
-    for event in events:
-        if isinstance(event, TextDelta | ReasoningDelta):
-            if type(held) is type(event):
-                held = type(event)(held.text + event.text)
-                continue
-            if held is not None:
-                yield held
-            held = event
-            continue
-        if held is not None:
-            yield held
-            held = None
-        yield event
-    if held is not None:
-        yield held
 
 
 def _frame(part: dict[str, Any]) -> bytes:

@@ -77,7 +77,7 @@ RETURNING chat_turn.id, stop_requested_at IS NOT NULL
 def write_progress(batch: Sequence[Progress]) -> Answer:
     """Append the new events of all turns that one process runs for one tenant.
 
-    Safe to repeat when the commit's answer was lost: readers go by event numbers.
+    Safe to repeat when the commit's answer was lost: readers go by the rows' numbers.
     """
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, [orjson.dumps([_row(p) for p in batch]).decode()])

@@ -1,7 +1,6 @@
 """Turn events ↔ JSON, for the log in PostgreSQL.
 
-Each event is `[letter, …fields]`. Deltas are not merged: an event's number in its turn
-is how readers know what they have already seen.
+Each event is `[letter, …fields]`; what came together of one kind of text is one.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from chat.turns.events import (
     Opened,
     Titled,
     TurnEvent,
+    merged,
 )
 from llm.events import ReasoningDelta, TextDelta, Usage
 
@@ -31,7 +31,7 @@ def storable(text: str) -> str:
 
 
 def to_json(events: Iterable[TurnEvent]) -> list[list[Any]]:
-    return [_encode(event) for event in events]
+    return [_encode(event) for event in merged(events)]
 
 
 def from_json(rows: Iterable[list[Any]]) -> list[TurnEvent]:

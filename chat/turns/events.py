@@ -5,8 +5,11 @@ Opened, Titled?, (llm.events.TextDelta | ReasoningDelta)*, Completed | Aborted |
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
+from typing import cast
 
 from llm.events import FinishReason, ReasoningDelta, TextDelta, Usage
 
@@ -50,3 +53,13 @@ TurnEvent = Opened | Titled | TextDelta | ReasoningDelta | Completed | Aborted |
 
 # What a person is told of a fault of ours; the log has the rest.
 INTERNAL = Errored("internal_error", "Something went wrong here. Please try again.")
+
+
+def merged(events: Iterable[TurnEvent]) -> Iterator[TurnEvent]:
+    """Neighbouring deltas of one kind as one: what is due together travels so."""
+    for kind, group in groupby(events, type):
+        if kind is TextDelta or kind is ReasoningDelta:
+            deltas = cast(Iterator[TextDelta | ReasoningDelta], group)
+            yield kind("".join(delta.text for delta in deltas))
+        else:
+            yield from group

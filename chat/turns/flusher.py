@@ -18,7 +18,6 @@ from django.db import InterfaceError, OperationalError
 
 from chat import metrics
 from chat.services.progress import Progress, write_progress
-from chat.turns.codec import to_json
 from chat.turns.live import LiveTurn
 from chat.turns.runner import Runner
 from tenants.db import Scope, unit
@@ -92,7 +91,7 @@ class Flusher:
             with metrics.FLUSH_DURATION.time():
                 answer = await unit(target, write_progress, [p for _, p in batch])
             for live, progress in batch:
-                live.log.flushed += len(progress.rows)
+                live.backlog.stored()
                 live.begun = live.begun or progress.begins
                 live.flushed_at = taken_at
         for live, progress in batch:
@@ -106,8 +105,8 @@ class Flusher:
 def _progress(live: LiveTurn, now: float) -> Progress:
     return Progress(
         turn_id=live.plan.turn_id,
-        position=live.log.flushed,
-        rows=to_json(live.log.unflushed()),
+        position=live.backlog.position,
+        rows=live.backlog.batch(),
         first_token_at=live.first_token_at,
         begins=live.first_token_at is not None and not live.begun,
         watched=live.watched_until > now,

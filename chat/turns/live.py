@@ -9,6 +9,7 @@ from typing import Literal
 
 from django.utils import timezone
 
+from chat.turns.backlog import Backlog
 from chat.turns.events import Opened, Titled
 from chat.turns.log import Encode, TurnLog
 from chat.turns.plan import Outcome, TurnPlan
@@ -23,6 +24,7 @@ class LiveTurn:
     def __init__(self, plan: TurnPlan, encode: Encode) -> None:
         self.plan = plan
         self.log = TurnLog(encode)
+        self.backlog = Backlog(self.log)
         self.finished: Finished | None = None
         self.ending: Ending | None = None
         self.producer: asyncio.Task[None] | None = None

@@ -7,7 +7,7 @@ kept anyway until the turn is over. The flusher copies the list into PostgreSQL.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol, TypeVar
 
 from chat.turns.events import TurnEvent
@@ -72,8 +72,6 @@ class TurnLog:
     def __init__(self, encode: Encode) -> None:
         self.events: list[TurnEvent] = []
         self.closed = False
-        # How many events PostgreSQL is known to have.
-        self.flushed = 0
         self.read_once = asyncio.Event()
         self._waiting: set[_Reader] = set()
         self._encode = encode
@@ -131,6 +129,3 @@ class TurnLog:
         for reader in self._waiting:
             reader.wake()
         self._waiting.clear()
-
-    def unflushed(self) -> Iterator[TurnEvent]:
-        return iter(self.events[self.flushed :])

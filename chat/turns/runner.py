@@ -18,7 +18,6 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from chat import metrics
 from chat.errors import BusyError
 from chat.services.finishing import finish_turn
-from chat.turns.codec import to_json
 from chat.turns.events import INTERNAL, Aborted, Completed, Errored, TurnEvent
 from chat.turns.live import LiveTurn
 from chat.turns.log import Encode
@@ -223,8 +222,8 @@ async def _store(
                 finish_turn,
                 plan=live.plan,
                 outcome=outcome,
-                position=live.log.flushed,
-                tail=lambda settled: to_json([*live.log.unflushed(), ending(settled)]),
+                position=live.backlog.position,
+                tail=lambda settled: live.backlog.rest(ending(settled)),
             )
         except (OperationalError, InterfaceError):
             if wait is None:

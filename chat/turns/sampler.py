@@ -55,11 +55,7 @@ def _flush_lag(runner: Runner) -> float:
     """Events carry no times, which would cost something for each token: a turn's
     unwritten ones are at most as old as its last write."""
     now = time.monotonic()
-    behind = [
-        now - live.flushed_at
-        for live in runner.running()
-        if live.log.flushed < len(live.log.events)
-    ]
+    behind = [now - live.flushed_at for live in runner.running() if live.backlog]
     return max(behind, default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""What a server process uses while it is under load (Linux: /proc)."""
+"""What server processes use while they are under load (Linux: /proc)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from types import TracebackType
 
 import psycopg
 
-_INTERVAL = 0.1
+_INTERVAL = 0.2
 _NAME = "parley-bench"
 
 
 class Sampler:
-    """Highest number of threads, database connections and resident MB seen."""
+    """Of a process and its children: CPU seconds, memory before and at most, the most
+    threads of any of them, the most database connections of all."""
 
     def __init__(self, pid: int) -> None:
-        self.pid = pid
+        self._pids = family(pid)
         self.threads = 0
         self.connections = 0
-        self.rss_mb = 0.0
+        self.cpu = 0.0
+        self.rss_before = self.rss = _rss(self._pids)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Sampler:
+        self._before = _cpu(self._pids)
         self._thread.start()
         return self
 
@@ -34,6 +37,7 @@ class Sampler:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.cpu = _cpu(self._pids) - self._before
         self._stop.set()
         self._thread.join()
 
@@ -41,10 +45,9 @@ class Sampler:
         url = os.environ["DATABASE_URL"]
         with psycopg.connect(url, application_name=_NAME, autocommit=True) as db:
             while not self._stop.wait(_INTERVAL):
-                fields = _status(self.pid)
-                self.threads = max(self.threads, int(fields["Threads"]))
-                rss = int(fields["VmRSS"].split()[0]) / 1024
-                self.rss_mb = max(self.rss_mb, rss)
+                threads = (int(_status(pid)["Threads"]) for pid in self._pids)
+                self.threads = max(self.threads, *threads)
+                self.rss = max(self.rss, _rss(self._pids))
                 row = db.execute(
                     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = "
                     "'client backend' AND application_name <> %s",
@@ -53,11 +56,26 @@ class Sampler:
                 self.connections = max(self.connections, row[0] if row else 0)
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time the process has used so far."""
+def family(pid: int) -> list[int]:
+    """The process and all its descendants."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def _cpu(pids: list[int]) -> float:
+    return sum(_cpu_of(pid) for pid in pids)
+
+
+def _cpu_of(pid: int) -> float:
+    """User and system seconds so far, all its threads together."""
     text = Path(f"/proc/{pid}/stat").read_text()
     fields = text.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _rss(pids: list[int]) -> int:
+    """KiB in memory."""
+    return sum(int(_status(pid)["VmRSS"].split()[0]) for pid in pids)
 
 
 def _status(pid: int) -> dict[str, str]:

@@ -1,212 +1,189 @@
-"""Many turns at once through one server process: what they cost and whether all end.
+"""Streams through Parley, through a byte relay and through LiteLLM, in one run.
 
-`python -m bench.streams [--streams 100] [--server daphne|uvicorn]` starts a database,
-a provider stand-in and the server of its own, on loopback, and prints one table. The
-load client shares the machine with them: read the times as upper bounds.
+`python -m bench.streams [--runs 3] [--only parley]` prints the tables of
+docs/performance.md; `make bench` writes them there, with all others.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
 import os
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
+from bench.client import run
+from bench.contenders import OTHER_CORE, Contender, Running, contenders, stand_in
+from bench.sampling import Sampler
+from bench.tenant import prepare, stored_turns
 
-from bench.sampling import Sampler, cpu_seconds
-from bench.tenant import Prepared, prepare, stored_turns
+# A reply of ordinary length at an ordinary pace.
+TOKENS, GAP_MS = 400, 50
+LOADS = (1, 100, 300, 1000)
+# Streams that are begun in a second, except where they all begin at once.
+_STARTS_A_SECOND = 100
+# Tokens without any pace, for the most that one core can pass on.
+_FLAT_TOKENS, _FLAT_STREAMS = 5000, 8
 
-TOKENS = 100
-GAP_MS = 100
-HOST = "bench.localhost"
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    title: str
+    streams: int
+    tokens: int = TOKENS
+    gap: int = GAP_MS
+    ramp: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        if self.ramp is not None:
+            return self.ramp
+        return self.streams / _STARTS_A_SECOND if self.streams > 1 else 0
 
 
-@dataclass(slots=True)
-class Reading:
-    """One stream as its client saw it; times in seconds since the request."""
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one run; times in milliseconds, memory in KiB."""
 
-    first: float | None = None
-    arrivals: list[float] = field(default_factory=list)
-    text: str = ""
-    finished: bool = False
-    status: int = 0
+    whole: int
+    stored: int | None
+    first: float
+    first_95: float
+    gap_99: float
+    tail_95: float
+    cpu_per_thousand: float
+    tokens_per_second: float
+    kib_per_stream: float
+    threads: int
+    connections: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.streams", description=__doc__
     )
-    parser.add_argument("--streams", type=int, default=100)
-    parser.add_argument("--server", choices=["daphne", "uvicorn"], default=None)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", default="", help="part of a contender's name")
+    parser.add_argument("--loads", type=int, nargs="*", default=list(LOADS))
     options = parser.parse_args()
-    servers = [options.server] if options.server else ["daphne", "uvicorn"]
+    for line in tables(options.runs, options.only.lower(), options.loads):
+        print(line, flush=True)
+
+
+def tables(runs: int, only: str = "", loads: Sequence[int] = LOADS) -> Iterator[str]:
+    """Markdown, line by line as it is measured; medians of `runs`."""
+    os.sched_setaffinity(0, OTHER_CORE)
     with (
         tempfile.TemporaryDirectory(prefix="parley-bench-") as folder,
-        ExitStack() as up,
+        stand_in() as provider,
     ):
         Path(folder).chmod(0o755)  # as root the database runs as another user
-        provider = up.enter_context(_provider())
-        model = f"mock-{TOKENS}x{GAP_MS}ms-0ms"
-        prepared = prepare(Path(folder), f"http://127.0.0.1:{provider}/v1", model)
-        print(
-            f"{options.streams} turns at once, {TOKENS} tokens each, every {GAP_MS} ms"
+        prepared = prepare(Path(folder), f"http://127.0.0.1:{provider}/v1")
+        yield (
+            "| server | streams | whole | stored | TTFT p50/p95 ms | gap p99 ms "
+            "| stored after p95 ms | CPU s per 1,000 tokens | KiB a stream "
+            "| threads | connections |"
         )
-        print(
-            "| server | whole | stored | TTFT p50/p95 ms | gap p99 ms | CPU s | "
-            "CPU ms/token | threads | connections | RSS MB |"
-        )
-        print("|" + " --- |" * 10)
-        for server in servers:
-            print(_measure(server, options.streams, prepared), flush=True)
-    # The database's handle is given back at exit (config.postgres).
+        yield "|" + " --- |" * 11
+        flat: list[str] = []
+        for contender in contenders(Path(folder), provider, prepared):
+            if only not in contender.name.lower():
+                continue
+            print(f"measuring {contender.name}", file=sys.stderr)
+            with contender.start() as server:
+                yield from _rows(contender, server, runs, loads)
+                flat.append(_flat_out(contender, server, runs))
+        yield ""
+        yield "| server | tokens/s through one worker, flat out |"
+        yield "| --- | --- |"
+        yield from flat
 
 
-def _measure(server: str, streams: int, prepared: Prepared) -> str:
-    with _server(server, prepared) as (port, pid):
-        asyncio.run(_load(port, prepared.key, 1))  # the first call warms up LiteLLM
-        before, stored_before = cpu_seconds(pid), stored_turns()
-        with Sampler(pid) as seen:
-            readings = asyncio.run(_load(port, prepared.key, streams))
-        spent = cpu_seconds(pid) - before
-        stored = stored_turns() - stored_before
-    expected = "".join(f"w{i} " for i in range(TOKENS))
-    whole = sum(r.finished and r.text == expected for r in readings)
-    firsts = [r.first * 1000 for r in readings if r.first is not None]
-    gaps = [
-        (b - a) * 1000
-        for r in readings
-        for a, b in zip(r.arrivals, r.arrivals[1:], strict=False)
-    ]
+def _rows(
+    contender: Contender, server: Running, runs: int, loads: Sequence[int]
+) -> Iterator[str]:
+    _once(contender, server, Case("warm-up", 8, 40, 10))
+    for case in _cases(contender, loads):
+        # Repeated where figures are compared; a thousand streams take a minute each.
+        repeats = runs if case.streams <= 300 else 1
+        figures = [_once(contender, server, case) for _ in range(repeats)]
+        yield _row(contender, case, figures)
+
+
+def _cases(contender: Contender, loads: Sequence[int]) -> Iterator[Case]:
+    for streams in loads:
+        if streams <= contender.most_streams:
+            yield Case(f"{streams}", streams)
+    if 100 in loads and contender.name.startswith("Parley"):
+        yield Case("100, begun at the same moment", 100, ramp=0)
+    if 1000 in loads and contender.name.endswith("2 workers"):
+        yield Case("1000, of 10 tokens/s", 1000, 200, 100)
+
+
+def _once(contender: Contender, server: Running, case: Case) -> Figures:
+    is_parley = contender.name.startswith("Parley")
+    before = stored_turns() if is_parley else 0
+    with Sampler(server.pid) as used:
+        load = run(
+            server.target(case.tokens, case.gap),
+            streams=case.streams,
+            ramp=case.seconds,
+            tokens=case.tokens,
+        )
+    return Figures(
+        whole=load.whole,
+        stored=stored_turns() - before if is_parley else None,
+        first=_ms(load.first, 50),
+        first_95=_ms(load.first, 95),
+        gap_99=_ms(load.gaps, 99),
+        tail_95=_ms(load.tail, 95),
+        cpu_per_thousand=used.cpu * 1000 / max(load.tokens, 1),
+        tokens_per_second=load.tokens / load.seconds,
+        kib_per_stream=(used.rss - used.rss_before) / case.streams,
+        threads=used.threads,
+        connections=used.connections,
+    )
+
+
+def _row(contender: Contender, case: Case, figures: list[Figures]) -> str:
+    def median(name: str) -> float:
+        values: list[float] = [getattr(one, name) for one in figures]
+        return statistics.median(values)
+
+    stored = "-" if figures[0].stored is None else f"{median('stored'):.0f}"
+    parley = figures[0].stored is not None
     cells = [
-        server,
-        f"{whole}/{streams}",
-        f"{stored}/{streams}",
-        f"{statistics.median(firsts):.0f} / {_percentile(firsts, 95):.0f}",
-        f"{_percentile(gaps, 99):.0f}",
-        f"{spent:.1f}",
-        f"{spent * 1000 / (streams * TOKENS):.2f}",
-        f"{seen.threads}",
-        f"{seen.connections}",
-        f"{seen.rss_mb:.0f}",
+        contender.name,
+        case.title,
+        f"{median('whole'):.0f}/{case.streams}",
+        stored,
+        f"{median('first'):.0f} / {median('first_95'):.0f}",
+        f"{median('gap_99'):.0f}",
+        f"{median('tail_95'):.0f}" if parley else "-",
+        f"{median('cpu_per_thousand'):.3f}",
+        # The first run finds memory unused; later ones use it again.
+        f"{max(one.kib_per_stream for one in figures):.0f}",
+        f"{max(one.threads for one in figures)}",
+        f"{max(one.connections for one in figures)}" if parley else "-",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-async def _load(port: int, key: str, streams: int) -> list[Reading]:
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        return await asyncio.gather(
-            *(_one(session, port, key, number) for number in range(streams))
-        )
+def _flat_out(contender: Contender, server: Running, runs: int) -> str:
+    case = Case("flat out", _FLAT_STREAMS, _FLAT_TOKENS, 0, ramp=0)
+    figures = [_once(contender, server, case) for _ in range(runs)]
+    speed = statistics.median(one.tokens_per_second for one in figures)
+    whole = min(one.whole for one in figures)
+    lost = "" if whole == _FLAT_STREAMS else f" ({whole} of {_FLAT_STREAMS} whole)"
+    return f"| {contender.name} | {speed:,.0f}{lost} |"
 
 
-async def _one(
-    session: aiohttp.ClientSession, port: int, key: str, number: int
-) -> Reading:
-    reading = Reading()
-    start = time.perf_counter()
-    async with session.post(
-        f"http://127.0.0.1:{port}/api/v1/chat",
-        json={"message": f"Question {number}"},
-        headers={"Host": f"{HOST}:{port}", "Authorization": f"Bearer {key}"},
-        timeout=aiohttp.ClientTimeout(total=300),
-    ) as response:
-        reading.status = response.status
-        async for line in response.content:
-            if not line.startswith(b'data: {"'):
-                continue
-            part = json.loads(line[6:])
-            if part["type"] == "text-delta":
-                now = time.perf_counter() - start
-                reading.first = reading.first or now
-                reading.arrivals.append(now)
-                reading.text += part["delta"]
-            reading.finished = reading.finished or part["type"] == "finish"
-    return reading
-
-
-def _percentile(values: list[float], percent: int) -> float:
+def _ms(values: list[float], percent: int) -> float:
     ordered = sorted(values) or [float("nan")]
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
-
-
-@contextmanager
-def _provider() -> Iterator[int]:
-    port = _free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.provider", "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
-def _server(name: str, prepared: Prepared) -> Iterator[tuple[int, int]]:
-    """(port, process id) of one worker."""
-    port = _free_port()
-    if name == "daphne":
-        command = [sys.executable, "-m", "config.web"]
-    else:
-        command = [sys.executable, "-m", "uvicorn", "config.asgi:application"]
-        command += ["--port", str(port), "--no-access-log", "--lifespan", "on"]
-        command += ["--log-level", "warning"]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, **prepared.environment, "PORT": str(port)},
-        stdin=subprocess.PIPE,
-    )
-    try:
-        asyncio.run(_ready(port))
-        yield port, process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-async def _ready(port: int) -> None:
-    async with aiohttp.ClientSession() as session:
-        for _ in range(600):
-            try:
-                async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
-                    if response.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.1)
-    raise SystemExit("The server did not become ready within a minute.")
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise SystemExit("The provider stand-in did not start.")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1000
 
 
 if __name__ == "__main__":

@@ -29,17 +29,21 @@ from tenants.services import tenant_by_slug
 with entered(tenant_by_slug("bench").scope):
     provider = Provider.objects.create(
         name="standin", kind="openai_compatible", base_url={url!r},
-        model_names=[{model!r}],
+        model_names={models!r},
     )
     set_provider_key(provider=provider, api_key="bench-key")
     revise_agent(
         agent=Agent.objects.get(), system_prompt="Answer.", author=None,
-        model="standin/" + {model!r}, parameters={{}},
+        model="standin/" + {models!r}[0], parameters={{}},
     )
 """
 
 
-def prepare(folder: Path, url: str, model: str) -> Prepared:
+# What bench.provider plays: <tokens>x<milliseconds between them>.
+MODELS = ["bench-400x50", "bench-200x100", "bench-40x10", "bench-5000x0"]
+
+
+def prepare(folder: Path, url: str) -> Prepared:
     """Starts the database in `folder`, which this process keeps until it ends."""
     os.environ.pop("DATABASE_URL", None)
     ensure_database_url(folder)
@@ -51,7 +55,7 @@ def prepare(folder: Path, url: str, model: str) -> Prepared:
     _manage("migrate_schemas", "-v0")
     owner = "owner@bench.test"
     _manage("create_tenant", "bench", "--owner", owner)
-    _manage("shell", "-v0", "-c", _AGENT.format(url=url, model=model))
+    _manage("shell", "-v0", "-c", _AGENT.format(url=url, models=MODELS))
     key = _manage("create_api_key", "--tenant", "bench", "--user", owner)
     return Prepared(key=key.strip(), environment=environment)
 

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from chat.turns.events import TurnEvent
 
-T = TypeVar("T")
+Piece = TypeVar("Piece", list[TurnEvent], bytes)
 Encode = Callable[[list[TurnEvent]], bytes]
 
 
@@ -75,7 +75,8 @@ class TurnLog:
         self.read_once = asyncio.Event()
         self._waiting: set[_Reader] = set()
         self._encode = encode
-        self._frames: list[bytes] = []
+        # In one piece: a bytes object for each token would weigh more than its text.
+        self._frames = bytearray()
         self._framed = 0
 
     def append(self, *events: TurnEvent) -> None:
@@ -87,26 +88,24 @@ class TurnLog:
         self.closed = True
         self._wake()
 
-    async def read(self, quiet: float) -> AsyncGenerator[list[TurnEvent], None]:
+    def read(self, quiet: float) -> AsyncGenerator[list[TurnEvent], None]:
         """See `Readable.read`."""
-        async for batch in self._follow(lambda position: self.events[position:], quiet):
-            yield batch
+        return self._follow(lambda position: self.events[position:], quiet, [])
 
-    async def frames(self, quiet: float) -> AsyncGenerator[bytes, None]:
+    def frames(self, quiet: float) -> AsyncGenerator[bytes, None]:
         """As `read`, encoded: what is due together is one piece of bytes."""
-        async for batch in self._follow(self._frames_from, quiet):
-            yield b"".join(batch)
+        return self._follow(self._frames_from, quiet, b"")
 
-    def _frames_from(self, position: int) -> list[bytes]:
+    def _frames_from(self, position: int) -> bytes:
         if self._framed < len(self.events):
             new = self.events[self._framed :]
             self._framed = len(self.events)
-            self._frames.append(self._encode(new))
-        return self._frames[position:]
+            self._frames += self._encode(new)
+        return bytes(self._frames[position:])
 
     async def _follow(
-        self, news: Callable[[int], list[T]], quiet: float
-    ) -> AsyncGenerator[list[T], None]:
+        self, news: Callable[[int], Piece], quiet: float, nothing: Piece
+    ) -> AsyncGenerator[Piece, None]:
         position = 0
         self.read_once.set()
         reader = _Reader(quiet)
@@ -120,7 +119,7 @@ class TurnLog:
                 else:
                     self._waiting.add(reader)
                     if not await reader.news():
-                        yield []
+                        yield nothing
         finally:
             self._waiting.discard(reader)
             reader.leave()

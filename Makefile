@@ -43,11 +43,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check
 
-bench: $(VENV)/.installed-dev
-	$(BIN)/python -m bench.streams
+bench: $(VENV)/.installed-dev $(VENV)/proxy/.installed
+	$(BIN)/python -m bench
 
 lock: $(VENV)/.installed-dev
-	for name in requirements requirements-model requirements-dev; do \
+	for name in requirements requirements-model requirements-dev \
+			bench/requirements-proxy; do \
 		$(BIN)/uv pip compile --quiet --generate-hashes --universal \
 			--python-version 3.11 --no-header --no-annotate \
 			$$(test $$name = requirements-model && echo --no-deps) \
@@ -87,6 +88,14 @@ $(VENV)/.installed: $(BIN)/python requirements.txt requirements-model.txt
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	@echo 'Installing what the checks and tests need.'
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# What `make bench` measures Parley against.
+$(VENV)/proxy/.installed: $(BIN)/python bench/requirements-proxy.txt
+	@echo "Installing LiteLLM's proxy for the comparison."
+	@$(BIN)/python -m venv --clear $(VENV)/proxy
+	@$(VENV)/proxy/bin/python -m pip --disable-pip-version-check --quiet install \
+		--require-hashes -r bench/requirements-proxy.txt
 	@touch $@
 
 # The browser and the Node of the tests. What cannot be installed makes tests skip, and

@@ -64,6 +64,21 @@ class Load:
     tail: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One stream: when it was asked for, (arrival, text) of each piece, when its last
+    byte came, and whether the answer came to its end."""
+
+    began: float
+    texts: list[tuple[float, str]]
+    last: float
+    ended: bool
+
+    @property
+    def text(self) -> str:
+        return "".join(text for _, text in self.texts)
+
+
 class _Stream(asyncio.Protocol):
     def __init__(self, request: bytes) -> None:
         self._request = request
@@ -92,12 +107,25 @@ def run(
 ) -> Load:
     """So many streams, begun evenly within `ramp` seconds, each on a connection of its
     own, of `tokens` tokens each; a stream has `limit` seconds."""
-    return uvloop.run(_run(target, streams, ramp, tokens, limit))
+    before = time.perf_counter()
+    everything = uvloop.run(streamed(target, streams, ramp, limit))
+    load = Load(seconds=time.perf_counter() - before)
+    expected = text_of(tokens)
+    for seen in everything:
+        load.tokens += seen.text.count("w")
+        load.whole += seen.ended and seen.text == expected
+        times = [at for at, _ in seen.texts]
+        if times:
+            load.first.append(times[0] - seen.began)
+            load.gaps += [after - at for at, after in pairwise(times)]
+            load.tail.append(seen.last - times[-1])
+    return load
 
 
-async def _run(
-    target: Target, streams: int, ramp: float, tokens: int, limit: float
-) -> Load:
+async def streamed(
+    target: Target, streams: int, ramp: float, limit: float
+) -> list[Seen]:
+    """What each stream saw, parsed when all are over."""
     loop = asyncio.get_running_loop()
 
     async def one(number: int) -> tuple[float, _Stream]:
@@ -112,27 +140,16 @@ async def _run(
             stream.ended = False
         return began, stream
 
-    before = time.perf_counter()
     seen = await asyncio.gather(*(one(number) for number in range(streams)))
-    load = Load(seconds=time.perf_counter() - before)
-    expected = text_of(tokens)
-    for began, stream in seen:
-        _read(load, target, began, stream, expected)
-    return load
-
-
-def _read(
-    load: Load, target: Target, began: float, stream: _Stream, expected: str
-) -> None:
-    texts = list(_texts(stream, target.delta))
-    text = "".join(piece for _, piece in texts)
-    load.tokens += text.count("w")
-    load.whole += stream.ended and text == expected
-    times = [at for at, _ in texts]
-    if times:
-        load.first.append(times[0] - began)
-        load.gaps += [after - at for at, after in pairwise(times)]
-        load.tail.append(stream.reads[-1][0] - times[-1])
+    return [
+        Seen(
+            began,
+            list(_texts(stream, target.delta)),
+            stream.reads[-1][0] if stream.reads else began,
+            stream.ended,
+        )
+        for began, stream in seen
+    ]
 
 
 def _texts(stream: _Stream, delta: Delta) -> Iterator[tuple[float, str]]:

@@ -25,6 +25,8 @@ SERVER_CORE, OTHER_CORE = {CORES[0]}, {CORES[-1]}
 PROXY = Path(sys.prefix) / "proxy" / "bin" / "litellm"
 # An import of litellm takes long; the proxy also loads what it is made of.
 _START_SECONDS = 90
+# It refuses to start without one.
+_PROXY_KEY = "sk-bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ model_list:
     command = [str(PROXY), "--config", str(configuration), "--port", str(port)]
     command += ["--host", "127.0.0.1", "--num_workers", "1"]
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_DOCS": "True"}
+    environment["LITELLM_MASTER_KEY"] = _PROXY_KEY
     with _process(command, environment, port, SERVER_CORE) as pid:
         yield Running(pid, lambda tokens, gap: _openai(port, tokens, gap))
 
@@ -152,7 +155,7 @@ def _openai(port: int, tokens: int, gap: int) -> Target:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    headers = {"Authorization": "Bearer bench"}
+    headers = {"Authorization": f"Bearer {_PROXY_KEY}"}
     return Target(port, "/v1/chat/completions", headers, body, openai_delta)
 
 

@@ -40,7 +40,13 @@ with entered(tenant_by_slug("bench").scope):
 
 
 # What bench.provider plays: <tokens>x<milliseconds between them>.
-MODELS = ["bench-400x50", "bench-200x100", "bench-40x10", "bench-5000x0"]
+MODELS = [
+    "bench-400x50",
+    "bench-200x100",
+    "bench-200x50",
+    "bench-40x10",
+    "bench-5000x0",
+]
 
 
 def prepare(folder: Path, url: str) -> Prepared:

@@ -12,7 +12,7 @@ from chat.schema import (
     ConversationStop,
     ConversationStream,
 )
-from chat.views import api, stream
+from chat.views import api, exports, stream
 from tenants.db import scope, unit
 
 _list = api.ConversationListView.as_view()
@@ -57,6 +57,11 @@ urlpatterns = [
         "chat/<id:conversation_id>/messages",
         api.MessagesView.as_view(),
         name="conversation-messages",
+    ),
+    path(
+        "chat/<id:conversation_id>/export",
+        exports.ConversationExportView.as_view(),
+        name="conversation-export",
     ),
     path("chat/<id:conversation_id>/stream", stream.follow, name="conversation-stream"),
     path("chat/<id:conversation_id>/stop", stream.stop, name="conversation-stop"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django import template
 from django.utils.safestring import SafeString
 
@@ -44,8 +46,12 @@ def error_sentence(message: Message) -> str:
 @register.filter
 def usage(message: Message) -> str:
     """Tokens, and the cost where there is one, in US dollars."""
-    if not message.total_tokens:
+    return usage_text(message.total_tokens, message.cost, message.estimated)
+
+
+def usage_text(tokens: int, cost: Decimal | None, estimated: bool) -> str:
+    """Empty when nothing was used."""
+    if not tokens:
         return ""
-    about = "about " if message.estimated else ""
-    tokens = f"{about}{message.total_tokens:,} tokens"
-    return f"{tokens} · ${float(message.cost):#.2g}" if message.cost else tokens
+    text = f"{'about ' if estimated else ''}{tokens:,} tokens"
+    return f"{text} · ${float(cost):#.2g}" if cost else text

@@ -61,7 +61,7 @@ class ConversationListView(generics.ListAPIView[Conversation]):
         if getattr(self, "swagger_fake_view", False):
             return Conversation.objects.none()
         mine = Conversation.objects.visible_to(person(self.request)).newest_first()
-        match _one_of(self.request, "archived", ("false", "true", "all")):
+        match one_of(self.request, "archived", ("false", "true", "all")):
             case "true":
                 return mine.archived()
             case "false":
@@ -116,7 +116,7 @@ class ConversationView(generics.GenericAPIView[Conversation]):
     def delete(self, request: Request, conversation_id: str) -> Response:
         """Archive; with `purge=true` remove for good, while its usage stays."""
         conversation = self.get_object()
-        if _one_of(request, "purge", ("false", "true")) == "true":
+        if one_of(request, "purge", ("false", "true")) == "true":
             stop_turns_and_wait(conversation.pk)
             remove(conversation_id=conversation.pk)
         else:
@@ -158,7 +158,7 @@ class MessagesView(generics.GenericAPIView[Conversation]):
 
 
 def _branch(request: Request, conversation: Conversation) -> QuerySet[Message]:
-    if _one_of(request, "branch", ("active", "all")) == "all":
+    if one_of(request, "branch", ("active", "all")) == "all":
         return Message.objects.filter(conversation=conversation)
     return Message.objects.path_to(conversation.active_leaf_id, conversation)
 
@@ -182,7 +182,7 @@ def _agent(user: User, reference: str) -> Agent:
     return found
 
 
-def _one_of(request: Request, name: str, allowed: tuple[str, ...]) -> str:
+def one_of(request: Request, name: str, allowed: tuple[str, ...]) -> str:
     """A query parameter with a closed set of values; the first is the default."""
     value = request.query_params.get(name, allowed[0])
     if value not in allowed:

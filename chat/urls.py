@@ -65,4 +65,6 @@ urlpatterns = [
     ),
     path("chat/<id:conversation_id>/stream", stream.follow, name="conversation-stream"),
     path("chat/<id:conversation_id>/stop", stream.stop, name="conversation-stop"),
+    path("export", exports.ArchiveExportView.as_view(), name="export"),
+    path("import", exports.ImportView.as_view(), name="import"),
 ]

@@ -51,9 +51,11 @@ class RequestIdMiddleware:
 def _refusal(request: HttpRequest) -> HttpResponseBase | None:
     """What is refused whatever the address: a text of PostgreSQL has no NUL, and
     neither a converter nor the admin's filters ask for one."""
-    if _body_size(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
-        detail = f"The request is too large; the limit is {limit} KiB."
+    limit = settings.LARGE_REQUESTS.get(
+        request.path, settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    )
+    if _body_size(request) > limit:
+        detail = f"The request is too large; the limit is {limit // 1024} KiB."
         return JsonResponse({"detail": detail, "code": "too_large"}, status=413)
     if "\x00" in request.path:
         detail = "There is nothing at this address."

@@ -133,6 +133,11 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# Of a file to be imported, and how many times as large it may be unpacked.
+IMPORT_MAX_BYTES = env.integer("IMPORT_MAX_MB", 100, minimum=1) * 1024 * 1024
+IMPORT_UNPACKED_FACTOR = 4
+# Addresses that take larger requests, with room for what multipart adds.
+LARGE_REQUESTS = {"/api/v1/import": IMPORT_MAX_BYTES + 64 * 1024}
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

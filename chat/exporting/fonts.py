@@ -1,5 +1,5 @@
 """The fonts a PDF is set in. They come as packages from PyPI, so that a PDF looks the
-same on every machine and no script that people write comes out as boxes."""
+same on every machine, whatever fonts that has."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ _PACKED = (
     "pymupdf_fonts.NotoSansMath_Regular",
     "pymupdf_fonts.NotoSansSymbols2_Regular",
 )
-# For scripts that none of the above has.
-_SYSTEM = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts")
 
 
 @lru_cache(maxsize=1)
@@ -39,7 +37,7 @@ def fonts_conf() -> Path:
         target = folder / f"{name.rpartition('.')[2]}.otf"
         if not target.exists():
             _replace(target, import_module(name).fontbuffer)
-    folders = [*map(_folder_of, _FOLDERS), str(folder), *_SYSTEM]
+    folders = [*map(_folder_of, _FOLDERS), str(folder)]
     lines = [f"<dir>{escape(place)}</dir>" for place in folders]
     lines.append(f"<cachedir>{escape(str(folder / 'cache'))}</cachedir>")
     text = f'<?xml version="1.0"?><fontconfig>{"".join(lines)}</fontconfig>'

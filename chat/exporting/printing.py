@@ -15,31 +15,16 @@ NO_LIBRARIES = 3
 TOO_LARGE = 4
 
 _MEMORY = 2 * 1024**3
-_SCRIPTS = (
-    "Arabic Armenian Bengali Devanagari Ethiopic Georgian Gujarati Gurmukhi Hebrew "
-    "Kannada Khmer Lao Malayalam Myanmar Oriya Sinhala Tamil Telugu Thai"
-)
 # One font draws Chinese, Japanese and Korean, each with its own shapes of the
-# characters they share: the document's `lang` says which. All that come with Parley are
-# named, or the machine's others would be taken first.
-_FAMILIES = ", ".join(
-    f'"Noto {name}"'
-    for name in (
-        *(
-            "Sans",
-            "Sans CJK JP",
-            "Sans Math",
-            "Sans Symbols",
-            "Sans Symbols2",
-            "Emoji",
-        ),
-        *(f"Sans {script}" for script in _SCRIPTS.split()),
-    )
+# characters they share: the document's `lang` says which. Ligatures would show code
+# that is not what was written.
+_PROSE = (
+    '"Noto Sans", "Noto Sans Math", "JetBrains Mono", "Noto Sans CJK JP", sans-serif'
 )
-# Ligatures would show code that is not what was written.
 _STYLE = f"""
-html {{ font-family: {_FAMILIES}, sans-serif }}
-code, pre {{ font-family: "JetBrains Mono", {_FAMILIES}, monospace;
+@page {{ font-family: {_PROSE} }}
+html, body {{ font-family: {_PROSE} !important }}
+code, pre {{ font-family: "JetBrains Mono", "Noto Sans CJK JP", monospace !important;
   font-variant-ligatures: none }}
 """
 

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from threading import BoundedSemaphore
 
-from django.http import HttpResponse
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from chat.errors import ExportBusyError, TooLargeError
+from chat.exporting.archive import archive
 from chat.exporting.files import attachment
 from chat.exporting.making import FORMATS, make_file
 from chat.exporting.transcript import conversation_for_export
+from chat.services.importing import import_file
 from chat.views.api import one_of, person
+from tenants.db import scope
 
 # What an opened file may do: nothing. It has styles of its own and no scripts.
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+# At once in one process: each holds a connection of the pool.
+IMPORT_LIMIT = 2
+_imports = BoundedSemaphore(IMPORT_LIMIT)
 
 
 class FileNegotiation(BaseContentNegotiation):
@@ -28,17 +41,18 @@ class FileNegotiation(BaseContentNegotiation):
     for a download; only errors are rendered."""
 
     def select_parser(
-        self, request: Request, parsers: Sequence[BaseParser]
+        self, request: Request, parsers: Iterable[BaseParser]
     ) -> BaseParser | None:
         return next(iter(parsers), None)
 
     def select_renderer(
         self,
         request: Request,
-        renderers: Sequence[BaseRenderer],
+        renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type or ""
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type or ""
 
 
 class ConversationExportView(APIView):
@@ -69,3 +83,61 @@ class ConversationExportView(APIView):
         if kind == "html":
             headers["Content-Security-Policy"] = _SANDBOX
         return HttpResponse(made.content, made.content_type, headers=headers)
+
+
+class ArchiveExportView(APIView):
+    content_negotiation_class = FileNegotiation
+
+    @extend_schema(
+        responses={
+            (200, "application/zip"): OpenApiResponse(
+                OpenApiTypes.BINARY, description="A JSON file for each conversation."
+            )
+        }
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """All my conversations, archived ones too, as a zip that can be imported
+        again. It is made while it is sent."""
+        now = timezone.now()
+        return StreamingHttpResponse(
+            archive(scope(), person(request).pk, now),
+            content_type="application/zip",
+            headers=attachment(f"conversations {now:%Y-%m-%d}", "zip"),
+        )
+
+
+class ImportSerializer(serializers.Serializer[None]):
+    file = serializers.FileField()
+
+
+class SkippedSerializer(serializers.Serializer[None]):
+    title = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class ReportSerializer(serializers.Serializer[None]):
+    imported = serializers.IntegerField()
+    skipped = SkippedSerializer(many=True)
+
+
+class ImportView(APIView):
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        request={"multipart/form-data": ImportSerializer}, responses=ReportSerializer
+    )
+    def post(self, request: Request) -> Response:
+        """Take the conversations of an export file: our JSON or zip, ChatGPT's or
+        Claude's conversations.json or the zip it came in. Each becomes a new one."""
+        file = request.FILES.get("file")
+        if not isinstance(file, UploadedFile) or file.file is None:
+            raise ValidationError({"file": ["Send the file as multipart/form-data."]})
+        if (file.size or 0) > settings.IMPORT_MAX_BYTES:
+            limit = settings.IMPORT_MAX_BYTES // 1024**2
+            raise TooLargeError(f"The file is too large; the limit is {limit} MiB.")
+        if not _imports.acquire(blocking=False):
+            raise ExportBusyError
+        try:
+            return Response(import_file(owner=person(request), file=file.file))
+        finally:
+            _imports.release()

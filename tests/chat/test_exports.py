@@ -14,7 +14,7 @@ import jsonschema
 import pypdf
 import pytest
 
-from chat.exporting import making, pdf
+from chat.exporting import making, pdf, printing
 from chat.exporting.markdown import contained
 from chat.models import Conversation
 from tenants.db import entered
@@ -39,6 +39,15 @@ def export(client: TenantClient, conversation: Conversation, query: str) -> Any:
 def pdf_text(content: bytes) -> str:
     pages = pypdf.PdfReader(io.BytesIO(content)).pages
     return "\n".join(page.extract_text() for page in pages)
+
+
+def fonts_of(content: bytes) -> set[str]:
+    found: set[str] = set()
+    for page in pypdf.PdfReader(io.BytesIO(content)).pages:
+        resources: Any = page["/Resources"]
+        for font in resources["/Font"].values():
+            found.add(str(font.get_object()["/BaseFont"]).partition("+")[2])
+    return found
 
 
 def make_tree(tenant: Tenant) -> Conversation:
@@ -213,11 +222,7 @@ def test_pdf_has_the_text_of_every_script(client_for: ClientFor, acme: Tenant) -
         assert part in text
     assert {"م", "ש"} <= set(text)
     assert text.replace("\n", "").count("long") == 100, "a long line ran off the page"
-    fonts = {
-        str(font["/BaseFont"]).partition("+")[2]
-        for page in pypdf.PdfReader(io.BytesIO(answer.content)).pages
-        for font in (f.get_object() for f in page["/Resources"]["/Font"].values())
-    }
+    fonts = fonts_of(answer.content)
     assert {"Noto-Sans", "Noto-Sans-CJK-JP", "Noto-Emoji", "JetBrains-Mono"} <= fonts
     assert all(font.startswith(("Noto-", "JetBrains-")) for font in fonts), fonts
 
@@ -257,7 +262,7 @@ def test_a_machine_that_cannot_print_says_so(
     made = make_tree(acme)
     program = tmp_path / "printing.py"
     program.write_text("raise OSError('cannot load library libpango')")
-    monkeypatch.setattr(pdf.printing, "__file__", str(program))
+    monkeypatch.setattr(printing, "__file__", str(program))
     answer = export(client_for(acme, "member"), made, "format=pdf")
     assert (answer.status_code, answer.json()["code"]) == (503, "pdf_unavailable")
 

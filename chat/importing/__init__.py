@@ -1,0 +1,1 @@
+"""Export files of ours, of ChatGPT and of Claude as conversations."""

@@ -1,0 +1,148 @@
+"""What the readers of all formats make of a file, and the checks that all of it passes
+before anything is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+# The longest branch that is ever read (chat.querysets.PATH_LIMIT).
+MESSAGES_MAX = 20_000
+# Of one message.
+TEXT_MAX = 1024 * 1024
+# Of a message whose file does not say; it gets that of what is above it.
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
+
+
+class UnusableError(Exception):
+    """Why one conversation cannot be taken: a sentence for the report."""
+
+
+@dataclass(slots=True)
+class DraftMessage:
+    """`key` and `parent` are the file's own ids; storing it makes new ones."""
+
+    key: str
+    parent: str | None
+    role: str
+    text: str
+    created_at: datetime
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    model: str = ""
+    status: str = "complete"
+    error_code: str = ""
+    finish_reason: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    estimated: bool = False
+    cost: Decimal | None = None
+    # Slug, number and time of the revision that wrote it.
+    revision: tuple[str, int, datetime] | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    title: str
+    messages: list[DraftMessage]
+    active: str | None = None
+    agent: str = ""
+    archived: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+def put_in_order(draft: Draft) -> None:
+    """Sorts the messages, parents first, and gives each a time after its parent's, as
+    branches are read in order of time; makes `active` the end of a branch.
+
+    Raises UnusableError if they are no tree, or too many.
+    """
+    if len(draft.messages) > MESSAGES_MAX:
+        raise UnusableError(f"It has more than {MESSAGES_MAX:,} messages.")
+    keys = {message.key for message in draft.messages}
+    if len(keys) != len(draft.messages):
+        raise UnusableError("Two of its messages have the same id.")
+    children: dict[str | None, list[DraftMessage]] = {}
+    for message in draft.messages:
+        if message.parent is not None and message.parent not in keys:
+            raise UnusableError("A message answers one that is not there.")
+        children.setdefault(message.parent, []).append(message)
+    ordered = _walk(children, draft.created_at or timezone.now())
+    if len(ordered) != len(draft.messages):
+        raise UnusableError("Its messages answer each other in a circle.")
+    draft.messages = ordered
+    if draft.active not in keys:
+        draft.active = ordered[-1].key if ordered else None
+    while below := children.get(draft.active, []) if draft.active else []:
+        draft.active = below[-1].key
+
+
+def _walk(
+    children: dict[str | None, list[DraftMessage]], start: datetime
+) -> list[DraftMessage]:
+    ordered: list[DraftMessage] = []
+    waiting = [(message, start) for message in reversed(children.get(None, []))]
+    while waiting:
+        message, above = waiting.pop()
+        if message.created_at == UNKNOWN:
+            message.created_at = above
+        if message.parent is not None and message.created_at <= above:
+            message.created_at = above + timedelta(microseconds=1)
+        ordered.append(message)
+        below = children.get(message.key, [])
+        waiting += [(child, message.created_at) for child in reversed(below)]
+    return ordered
+
+
+# ------------------------------------------------------------- values of a file
+
+
+def text_of(value: object, what: str) -> str:
+    """Raises UnusableError for what is no text or cannot be stored."""
+    if not isinstance(value, str):
+        raise UnusableError(f"{what} is not a text.")
+    if len(value) > TEXT_MAX:
+        raise UnusableError(f"{what} is longer than {TEXT_MAX:,} characters.")
+    if "\x00" in value:
+        raise UnusableError(f"{what} contains a NUL character.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UnusableError(f"{what} contains half a surrogate pair.") from error
+    return value
+
+
+def list_of(value: object, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise UnusableError(f"{what} is not a list.")
+    return value
+
+
+def dict_of(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UnusableError(f"{what} is not an object.")
+    return value
+
+
+def time_of(value: object, what: str) -> datetime:
+    """ISO 8601 or seconds since 1970; between then and tomorrow."""
+    try:
+        if isinstance(value, str):
+            found = datetime.fromisoformat(value[:40])
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found = datetime.fromtimestamp(value, UTC)
+        else:
+            raise UnusableError(f"{what} is not a time.")
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+        found = found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise UnusableError(f"{what} is not a time.") from error
+    tomorrow = timezone.now() + timedelta(days=1)
+    if not datetime(1970, 1, 1, tzinfo=UTC) <= found <= tomorrow:
+        raise UnusableError(f"{what} is not a possible time.")
+    return found

@@ -1,0 +1,179 @@
+"""An uploaded file as conversations, one at a time, however large it is.
+
+The file is walked through once before anything is taken from it, so that a broken one
+changes nothing. Its JSON is never in memory as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import IO, Any
+
+import ijson
+from django.conf import settings
+
+from chat.errors import InvalidFileError
+from chat.exporting import document
+from chat.importing import chatgpt, claude, ours
+from chat.importing.drafts import Draft, UnusableError
+
+DEPTH_MAX = 64
+ENTRIES_MAX = 20_000
+# Bytes of a zip's list of entries, which zipfile reads at once: 20,000 long names.
+DIRECTORY_MAX = 8 * 1024 * 1024
+# JSON compresses to a tenth; this much more is a bomb.
+RATIO_MAX = 200
+_NAMES = re.compile(r"(?:.*/)?(?:conversations(?:-\d+)?|conversations/[^/]+)\.json\Z")
+_READERS: dict[str, Callable[[dict[str, Any]], Draft]] = {
+    "format": ours.draft_of,
+    "mapping": chatgpt.draft_of,
+    "chat_messages": claude.draft_of,
+}
+_END = struct.Struct("<4s4H2LH")  # of a zip: its last record, but for the comment
+_END_MARK, _LARGE_MARK = b"PK\x05\x06", b"PK\x06\x07"
+
+Opener = Callable[[], IO[bytes]]
+
+
+def read_conversations(file: IO[bytes]) -> Iterator[tuple[str, Draft | UnusableError]]:
+    """Title and what is in each conversation, or why it cannot be taken.
+
+    Raises InvalidFileError before the first one if the file is broken, too large inside
+    or no export; `file` can seek.
+    """
+    with _file_errors():
+        sources = _sources(file)
+        for open_source in sources:
+            _check(open_source)
+        known = False
+        for item in (item for source in sources for item in _items(source)):
+            read = _reader(item)
+            if read is None and not known:
+                raise InvalidFileError(
+                    "This is no export file of Parley, ChatGPT or Claude."
+                )
+            known = True
+            yield _title(item), _draft(read, item)
+
+
+def _draft(
+    read: Callable[[dict[str, Any]], Draft] | None, item: dict[str, Any]
+) -> Draft | UnusableError:
+    if read is None:
+        return UnusableError("It is no conversation.")
+    try:
+        return read(item)
+    except UnusableError as error:
+        return error
+
+
+def _reader(item: object) -> Callable[[dict[str, Any]], Draft] | None:
+    if not isinstance(item, dict):
+        return None
+    if "format" in item and item["format"] != document.FORMAT:
+        return None
+    return next((read for key, read in _READERS.items() if key in item), None)
+
+
+def _title(item: object) -> str:
+    """For the report; whatever the file has."""
+    if not isinstance(item, dict):
+        return ""
+    inner = item.get("conversation")
+    found = item.get("title") or item.get("name")
+    if isinstance(inner, dict):
+        found = inner.get("title")
+    return found[:100].replace("\x00", "") if isinstance(found, str) else ""
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
+        raise InvalidFileError("The zip is broken.") from error
+    except (RuntimeError, NotImplementedError) as error:  # zipfile's for these
+        raise InvalidFileError(
+            "The zip is encrypted or packed in a way that is not known here."
+        ) from error
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        raise InvalidFileError("The file is not JSON in UTF-8.") from error
+
+
+def _sources(file: IO[bytes]) -> list[Opener]:
+    file.seek(0)
+    start = file.read(4)
+    file.seek(0)
+    if start != b"PK\x03\x04":
+        return [partial(_again, file)]
+    _check_directory(file)
+    packed = zipfile.ZipFile(file)
+    entries = [info for info in packed.infolist() if _NAMES.match(info.filename)]
+    if len(packed.infolist()) > ENTRIES_MAX:
+        raise InvalidFileError(f"The zip has more than {ENTRIES_MAX:,} files.")
+    if not entries:
+        raise InvalidFileError("The zip has no conversations.json.")
+    limit = settings.IMPORT_MAX_BYTES * settings.IMPORT_UNPACKED_FACTOR
+    if sum(info.file_size for info in entries) > limit:
+        raise InvalidFileError(
+            f"Unpacked, the zip is larger than {limit // 1024**2} MiB."
+        )
+    if any(info.file_size > RATIO_MAX * (info.compress_size + 100) for info in entries):
+        raise InvalidFileError("The zip is packed more tightly than text can be.")
+    return [partial(packed.open, info) for info in entries]
+
+
+def _again(file: IO[bytes]) -> IO[bytes]:
+    file.seek(0)
+    return file
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """Before zipfile builds an object for each entry of it."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _END.size - 65_535 - 20))
+    tail = file.read()
+    at = tail.rfind(_END_MARK)
+    if at < 0 or len(tail) < at + _END.size:
+        raise zipfile.BadZipFile
+    entries, length = _END.unpack_from(tail, at)[4:6]
+    if entries > ENTRIES_MAX or length > DIRECTORY_MAX or _LARGE_MARK in tail[:at]:
+        raise InvalidFileError(f"The zip has more than {ENTRIES_MAX:,} files.")
+
+
+def _check(open_source: Opener) -> None:
+    depth = 0
+    with _opened(open_source) as source:
+        for event, _ in ijson.basic_parse(source, use_float=True):
+            if event in ("start_map", "start_array"):
+                depth += 1
+                if depth > DEPTH_MAX:
+                    raise InvalidFileError("The JSON is nested too deeply.")
+            elif event in ("end_map", "end_array"):
+                depth -= 1
+
+
+def _items(open_source: Opener) -> Iterator[Any]:
+    """The elements of a list, or the one object that the source holds."""
+    with _opened(open_source) as source:
+        first = source.read(64).lstrip()[:1]
+    prefix = "item" if first == b"[" else ""
+    with _opened(open_source) as source:
+        yield from ijson.items(source, prefix, use_float=True)
+
+
+@contextmanager
+def _opened(open_source: Opener) -> Iterator[IO[bytes]]:
+    """Closes what lies in a zip, but not the upload itself."""
+    source = open_source()
+    try:
+        yield source
+    finally:
+        if isinstance(source, zipfile.ZipExtFile):
+            source.close()

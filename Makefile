@@ -4,12 +4,13 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check lint bench lock clean system-packages
+.PHONY: help run serve test check lint bench lock clean pango system-packages
 
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+PANGO := ' libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0'
 # Without Git's list, so that an unpacked archive works too.
 TEMPLATES = $$(find templates -name '*.html')
 
@@ -22,10 +23,10 @@ help:
 	@echo 'make lock             renew the lock files from requirements*.in'
 	@echo 'make clean            remove .venv and caches; data in DATA_DIR stays'
 
-run: $(VENV)/.installed
+run: $(VENV)/.installed pango
 	@$(BIN)/python -m config.launch run
 
-serve: $(VENV)/.installed
+serve: $(VENV)/.installed pango
 	@$(BIN)/python -m config.launch serve --workers $(WORKERS)
 
 test: $(VENV)/.installed-dev system-packages
@@ -98,22 +99,34 @@ $(VENV)/proxy/.installed: $(BIN)/python bench/requirements-proxy.txt
 		--require-hashes -r bench/requirements-proxy.txt
 	@touch $@
 
+# Installs what the shell variable `missing` names, or says that a person has to.
+# $(1) is what wants it, $(2) what becomes of that without.
+define install_missing
+	test -n "$$missing" || exit 0; \
+	as_root=; test "$$(id -u)" = 0 || as_root='sudo -n'; \
+	if ! command -v apt-get >/dev/null || ! $$as_root true 2>/dev/null; then \
+		echo "$(1)$$missing, not to be installed from here; $(2)." >&2; \
+		echo "On Debian: sudo apt-get install$$missing" >&2; \
+		exit 0; \
+	fi; \
+	echo "Installing; $(1)$$missing"; \
+	$$as_root apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq \
+		--no-install-recommends $$missing >/dev/null || \
+	echo "Not installed:$$missing; $(2)." >&2
+endef
+
+# PDFs are laid out by Pango, which no Python package brings along.
+pango: $(VENV)/.installed
+	@missing=; \
+	$(BIN)/python -c 'import weasyprint' >/dev/null 2>&1 || missing=$(PANGO); \
+	$(call install_missing,PDF needs,without them there is no PDF)
+
 # The browser and the Node of the tests. What cannot be installed makes tests skip, and
 # they say so.
-system-packages:
+system-packages: pango
 	@missing=; \
 	command -v chromium >/dev/null || missing=' chromium'; \
 	{ command -v node && command -v npm; } >/dev/null || \
 		missing="$$missing nodejs npm"; \
-	test -n "$$missing" || exit 0; \
-	as_root=; test "$$(id -u)" = 0 || as_root='sudo -n'; \
-	if ! command -v apt-get >/dev/null || ! $$as_root true 2>/dev/null; then \
-		echo "Some tests need$$missing, not to be installed from here;" >&2; \
-		echo "on Debian: sudo apt-get install$$missing" >&2; \
-		exit 0; \
-	fi; \
-	echo "Installing for the tests:$$missing"; \
-	$$as_root apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq \
-		--no-install-recommends $$missing >/dev/null || \
-	echo "Not installed:$$missing; the tests that need it will skip." >&2
+	$(call install_missing,some tests need,without them those tests skip)

@@ -8,9 +8,9 @@ import io
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
 import orjson
-from typing_extensions import Buffer
 
 from accounts.models import User
 from chat.exporting.document import conversation_json
@@ -29,7 +29,7 @@ class _Pipe(io.RawIOBase):
         super().__init__()
         self._held = bytearray()
 
-    def write(self, data: Buffer, /) -> int:
+    def write(self, data: Any, /) -> int:
         self._held += memoryview(data)
         return memoryview(data).nbytes
 

@@ -56,7 +56,9 @@ def print_pdf(html: str) -> bytes:
     if done.returncode in (printing.TOO_LARGE, -signal.SIGXCPU, -signal.SIGKILL):
         raise PdfTooLongError
     if done.returncode != 0:
+        # Not what the exception says, which may repeat the conversation.
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        logger.error("pdf failed", code=done.returncode, detail=last[:200])
+        kind = last.partition(":")[0][:100]
+        logger.error("pdf failed", exit_code=done.returncode, kind=kind)
         raise PdfUnavailableError
     return done.stdout

@@ -8,28 +8,29 @@ import zipfile
 from typing import Any
 
 
+def _node(
+    key: str, parent: str | None, role: str, parts: list[Any], **more: Any
+) -> tuple[str, dict[str, Any]]:
+    kind = "text" if all(isinstance(p, str) for p in parts) else "multimodal_text"
+    message = {
+        "id": key,
+        "author": {"role": role, "name": more.pop("name", None), "metadata": {}},
+        "create_time": more.pop("at", None),
+        "update_time": None,
+        "content": {"content_type": kind, "parts": parts},
+        "status": "finished_successfully",
+        "end_turn": True,
+        "weight": 1.0,
+        "metadata": more.pop("metadata", {}),
+        "recipient": "all",
+        "channel": None,
+    } | more
+    return key, {"id": key, "message": message, "parent": parent, "children": []}
+
+
 def chatgpt() -> dict[str, Any]:
     """A root, a hidden system message, a question, a tool call with its result, the
     reply, and an earlier version of the question with a picture."""
-
-    def node(
-        key: str, parent: str | None, role: str, parts: list[Any], **more: Any
-    ) -> tuple[str, dict[str, Any]]:
-        kind = "text" if all(isinstance(p, str) for p in parts) else "multimodal_text"
-        message = {
-            "id": key,
-            "author": {"role": role, "name": more.pop("name", None), "metadata": {}},
-            "create_time": more.pop("at", None),
-            "update_time": None,
-            "content": {"content_type": kind, "parts": parts},
-            "status": "finished_successfully",
-            "end_turn": True,
-            "weight": 1.0,
-            "metadata": more.pop("metadata", {}),
-            "recipient": "all",
-            "channel": None,
-        } | more
-        return key, {"id": key, "message": message, "parent": parent, "children": []}
 
     hidden = {"is_visually_hidden_from_conversation": True}
     picture = {
@@ -40,16 +41,16 @@ def chatgpt() -> dict[str, Any]:
     mapping = dict(
         [
             ("root", {"id": "root", "message": None, "parent": None, "children": []}),
-            node("sys", "root", "system", [""], metadata=hidden),
-            node("q1", "sys", "user", [picture, "What is this?"], at=1736209400.5),
-            node("a1", "q1", "assistant", ["A picture."], at=1736209405.0),
-            node("q2", "sys", "user", ["What is 6 times 7?"], at=1736209500.0),
-            node("call", "q2", "assistant", [], recipient="python", content=code),
-            node("tool", "call", "tool", ["42"], name="python"),
-            node(
+            _node("sys", "root", "system", [""], metadata=hidden),
+            _node("q1", "sys", "user", [picture, "What is this?"], at=1736209400.5),
+            _node("a1", "q1", "assistant", ["A picture."], at=1736209405.0),
+            _node("q2", "sys", "user", ["What is 6 times 7?"], at=1736209500.0),
+            _node("call", "q2", "assistant", [], recipient="python", content=code),
+            _node("tool", "call", "tool", ["42"], name="python"),
+            _node(
                 "think", "tool", "assistant", [], content={"content_type": "thoughts"}
             ),
-            node(
+            _node(
                 "a2",
                 "think",
                 "assistant",

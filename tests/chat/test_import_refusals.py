@@ -1,0 +1,232 @@
+"""Import files that are broken, hostile or too large, and conversations in them that
+cannot be taken."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import override_settings
+
+from agents.models import Agent
+from chat.importing import reading
+from chat.models import Conversation
+from chat.views import exports
+from tenants.db import entered
+from tenants.models import Tenant
+from tests.chat.export_files import as_zip, chatgpt, claude
+from tests.chat.rows import everything
+from tests.chat.test_imports import IMPORT, ClientFor, newest, send, taken, texts
+
+
+def ours(**changes: Any) -> dict[str, Any]:
+    """The smallest file of ours, with changes of its one message."""
+    message = {
+        "id": "message-1",
+        "parent_id": None,
+        "role": "user",
+        "text": "Hello",
+        "parts": [{"type": "text", "text": "Hello"}],
+        "status": "complete",
+        "usage": {},
+        "created_at": "2026-01-01T00:00:00Z",
+    } | changes
+    return {
+        "format": "parley-conversation",
+        "version": 1,
+        "conversation": {"title": "Mine", "agent": "no-such-agent"},
+        "messages": [message],
+    }
+
+
+def in_a_circle() -> dict[str, Any]:
+    item = chatgpt()
+    item["mapping"]["q2"]["parent"] = "a2"
+    return item
+
+
+def orphaned() -> dict[str, Any]:
+    item = chatgpt()
+    item["mapping"]["q2"]["parent"] = "gone"
+    return item
+
+
+UNUSABLE = {
+    "NUL": ours(text="a\x00b"),
+    "too long": ours(text="x" * (1024 * 1024 + 1)),
+    "no text": ours(text=["x"]),
+    "parts of no kind": ours(parts=[{"type": "data-html", "html": "<script>"}]),
+    "parts of text": ours(parts=["x"]),
+    "own parent": ours(parent_id="message-1"),
+    "no parent": ours(parent_id="message-0"),
+    "role": ours(role="system"),
+    "status": ours(status=[]),
+    "negative": ours(usage={"prompt_tokens": -1}),
+    "huge": ours(usage={"total_tokens": 2**31}),
+    "true": ours(usage={"total_tokens": True}),
+    "cost": ours(usage={"cost": "NaN"}),
+    "huge cost": ours(usage={"cost": "1e400"}),
+    "year 9999": ours(created_at="9999-01-01T00:00:00Z"),
+    "no time": ours(created_at="yesterday"),
+    "odd time": ours(created_at=1e300),
+    "version": ours() | {"version": 2},
+    "messages": ours() | {"messages": {"a": 1}},
+    "empty": ours() | {"messages": []},
+    "conversation": ours() | {"conversation": None},
+    "mapping": chatgpt() | {"mapping": [1]},
+    "nodes": chatgpt() | {"mapping": {"a": 1}},
+    "circle": in_a_circle(),
+    "orphan": orphaned(),
+    "time": chatgpt() | {"create_time": "x"},
+    "claude": claude() | {"chat_messages": "x"},
+    "sender": claude() | {"chat_messages": [{"sender": None}]},
+    "twice": claude() | {"chat_messages": claude()["chat_messages"] * 2},
+}
+
+
+@pytest.mark.parametrize("item", UNUSABLE.values(), ids=UNUSABLE)
+def test_one_unusable_conversation_is_reported_and_the_others_are_taken(
+    client_for: ClientFor, acme: Tenant, item: dict[str, Any]
+) -> None:
+    answer = send(client_for(acme, "member"), [item, claude()])
+    assert answer.status_code == 200, answer.content
+    report = answer.json()
+    assert report["imported"] == 1
+    (skipped,) = report["skipped"]
+    assert skipped["title"] in ("Mine", "Sums and pictures", "A shopping list", "")
+    assert re.fullmatch(r"[A-Z][^<>{}]{10,90}\.", skipped["reason"])
+    with entered(acme.scope):
+        assert Conversation.objects.count() == 1
+
+
+def test_a_running_reply_and_a_shuffled_file_make_a_sound_tree(
+    client_for: ClientFor, acme: Tenant
+) -> None:
+    """The child stands first and is older than its parent."""
+    item = ours()
+    child = item["messages"][0] | {
+        "id": "message-2",
+        "parent_id": "message-1",
+        "role": "assistant",
+        "status": "streaming",
+        "created_at": "2025-01-01T00:00:00Z",
+        "text": "Hi",
+    }
+    item["messages"].insert(0, child)
+    assert taken(send(client_for(acme, "member"), item)) == 1
+    made = newest(acme)
+    assert texts(acme, made) == ["Hello", "Hi"]
+    with entered(acme.scope):
+        assert made.active_leaf is not None
+        assert made.active_leaf.status == "interrupted"
+
+
+# --------------------------------------------------------------- files that are refused
+
+
+def encrypted() -> bytes:
+    """The flag alone, in both headers."""
+    raw = bytearray(as_zip({"conversations.json": [claude()]}))
+    raw[6] |= 1
+    raw[raw.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(raw)
+
+
+BROKEN: dict[str, bytes] = {
+    "empty": b"",
+    "text": b"hello",
+    "cut off": json.dumps([claude(), chatgpt()]).encode()[:-40],
+    "more after it": json.dumps([claude()]).encode() + b"[]",
+    "not UTF-8": b'[{"chat_messages": [], "name": "\xff\xfe"}]',
+    "deep": b'[{"mapping": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]",
+    "huge number": b'[{"mapping": {}, "create_time": ' + b"9" * 5000 + b"}]",
+    "number": b"42",
+    "list of numbers": b"[1, 2]",
+    "another format": b'{"format": "parley-archive", "conversations": []}',
+    "broken zip": as_zip({"conversations.json": [claude()]})[:-30],
+    "damaged zip": as_zip({"conversations.json": [claude()]}).replace(b"a", b"b"),
+    "other zip": as_zip({"photos/cat.json": [claude()]}),
+    "bomb": as_zip({"conversations.json": b"[" + b" " * 10_000_000 + b"]"}),
+    "encrypted": encrypted(),
+    "broken member": as_zip({"conversations.json": b"[}"}),
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_refused_and_changes_nothing(
+    client_for: ClientFor, acme: Tenant, content: bytes
+) -> None:
+    before = everything(acme)
+    answer = send(client_for(acme, "member"), content)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_file")
+    assert everything(acme) == before
+
+
+def test_limits_of_a_zip(
+    client_for: ClientFor, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_for(acme, "member")
+    content = as_zip({f"conversations/{n}.json": ours() for n in range(4)})
+    monkeypatch.setattr(reading, "ENTRIES_MAX", 3)
+    assert send(client, content).json()["code"] == "invalid_file"
+    monkeypatch.undo()
+    with override_settings(IMPORT_UNPACKED_FACTOR=0):
+        assert send(client, content).json()["code"] == "invalid_file"
+    assert taken(send(client, content)) == 4
+
+
+def test_a_file_over_the_limit_is_a_413(client_for: ClientFor, acme: Tenant) -> None:
+    client = client_for(acme, "member")
+    large = b" " * (2 * 1024 * 1024)
+    assert send(client, large).json()["code"] == "invalid_file"  # may be that large
+    with override_settings(IMPORT_MAX_BYTES=1024):
+        answer = send(client, large)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    with override_settings(LARGE_REQUESTS={}):
+        answer = send(client, large)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_what_is_no_upload_is_refused(client_for: ClientFor, acme: Tenant) -> None:
+    client = client_for(acme, "member")
+    answer = client.call("POST", IMPORT, {"file": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (
+        415,
+        "unsupported_media_type",
+    )
+    for body in ({}, {"file": "text"}, {"other": SimpleUploadedFile("x", b"[]")}):
+        answer = client.post(IMPORT, body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    kind = "multipart/form-data; boundary=x"
+    answer = client.generic("POST", IMPORT, b"--x\r\nbroken", content_type=kind)
+    assert answer.status_code == 400
+    files = {f"f{number}": SimpleUploadedFile("x", b"x") for number in range(150)}
+    answer = client.post(IMPORT, files)
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/json")
+
+
+def test_a_third_import_at_once_has_to_wait(
+    client_for: ClientFor, acme: Tenant
+) -> None:
+    client = client_for(acme, "member")
+    for _ in range(exports.IMPORT_LIMIT):
+        assert exports._imports.acquire(blocking=False)
+    try:
+        answer = send(client, [claude()])
+    finally:
+        exports._imports.release(exports.IMPORT_LIMIT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "export_busy")
+    assert send(client, b"x").status_code == 400  # and gives its slot back
+    assert taken(send(client, [claude()])) == 1
+
+
+def test_without_an_agent_nothing_is_imported(
+    client_for: ClientFor, acme: Tenant
+) -> None:
+    with entered(acme.scope):
+        Agent.objects.update(published=False)
+    answer = send(client_for(acme, "member"), [claude()])
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_agent")

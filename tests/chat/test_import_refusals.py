@@ -54,7 +54,16 @@ def orphaned() -> dict[str, Any]:
     return item
 
 
+def in_a_circle_of_our_own() -> dict[str, Any]:
+    item = ours()
+    (first,) = item["messages"]
+    for key, parent in (("message-2", "message-3"), ("message-3", "message-2")):
+        item["messages"].append(first | {"id": key, "parent_id": parent})
+    return item
+
+
 UNUSABLE = {
+    "our circle": in_a_circle_of_our_own(),
     "NUL": ours(text="a\x00b"),
     "too long": ours(text="x" * (1024 * 1024 + 1)),
     "no text": ours(text=["x"]),

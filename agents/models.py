@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from accounts.models import User
+from agents.looks import Color, check_emoji, check_roles, check_starters
 from agents.querysets import AgentQuerySet, CredentialQuerySet, ProviderQuerySet
 from llm.catalogue import KEYLESS
 
 LOCAL = "local"
+# The fields of a revision that say how its agent answers.
+REVISED = ("system_prompt", "model", "parameters", "fallbacks")
 
 # The part before the first "/" of a model id such as "openai/gpt-4o".
 PROVIDER_NAME = RegexValidator(
@@ -54,6 +58,12 @@ class Provider(models.Model):
         default=list,
         blank=True,
         help_text='Names of models offered here, for example ["gpt-4o"].',
+    )
+    disabled_models = models.JSONField(
+        "switched off",
+        default=list,
+        blank=True,
+        help_text="Names of models nobody may use, agents included.",
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -99,6 +109,11 @@ class Credential(models.Model):
 class Agent(models.Model):
     """What people choose. How it answers is in its newest revision."""
 
+    class Visibility(models.TextChoices):
+        EVERYBODY = "everybody", "Everybody"
+        ROLES = "roles", "People with certain roles"
+        PEOPLE = "people", "Certain people"
+
     slug = models.CharField(max_length=50, unique=True, validators=[AGENT_SLUG])
     name = models.CharField(max_length=100)
     description = models.TextField(blank=True, max_length=1000)
@@ -107,6 +122,30 @@ class Agent(models.Model):
     )
     published = models.BooleanField(
         default=True, help_text="Members see published agents only."
+    )
+    color = models.CharField(
+        "colour",
+        max_length=10,
+        choices=Color.choices,
+        default=Color.SLATE,
+        help_text="Of its picture, which shows the emoji or the name's first letter.",
+    )
+    emoji = models.CharField(max_length=16, blank=True, validators=[check_emoji])
+    starters = models.JSONField(
+        "starter questions", default=list, blank=True, validators=[check_starters]
+    )
+    visibility = models.CharField(
+        max_length=10,
+        choices=Visibility.choices,
+        default=Visibility.EVERYBODY,
+        help_text="Who may choose it once it is published. Admins see every agent.",
+    )
+    roles = models.JSONField(default=list, blank=True, validators=[check_roles])
+    people = models.ManyToManyField(User, blank=True, related_name="+")
+    position = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(9999)],
+        help_text="Agents are listed by this number, then by name; the default first.",
     )
     revision = models.ForeignKey(
         "AgentRevision",
@@ -138,7 +177,7 @@ class AgentRevision(models.Model):
     """How an agent answered from one save to the next; never changed.
 
     `model` is `<provider name>/<model>`. `parameters` are what LiteLLM takes
-    (temperature, top_p, max_tokens, …).
+    (temperature, top_p, max_tokens, …). `fallbacks` are model ids too.
     """
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="revisions")
@@ -146,6 +185,7 @@ class AgentRevision(models.Model):
     system_prompt = models.TextField(blank=True)
     model = models.CharField(max_length=201, validators=[MODEL_ID])
     parameters = models.JSONField(default=dict, blank=True)
+    fallbacks = models.JSONField(default=list, blank=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
@@ -161,3 +201,8 @@ class AgentRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent} r{self.number}"
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """How it answers, by the names of REVISED."""
+        return {name: getattr(self, name) for name in REVISED}

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
+
+from llm.catalogue import supported_parameters
+
+SCHEMA_LENGTH = 20_000
+# Of every model: it is how long a reply may be, which we see to ourselves.
+_ALWAYS_TAKEN = frozenset({"max_tokens"})
 
 
 def _number(low: float, high: float) -> Callable[[Any], str]:
@@ -25,6 +32,14 @@ def _integer(low: int, high: int) -> Callable[[Any], str]:
     return check
 
 
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        good = isinstance(value, str) and value in words
+        return "" if good else f"one of {', '.join(words)}"
+
+    return check
+
+
 def _stop(value: Any) -> str:
     words = [value] if isinstance(value, str) else value
     good = (
@@ -34,6 +49,39 @@ def _stop(value: Any) -> str:
         and all(map(_storable, words))
     )
     return "" if good else "a text or a list of up to 4 texts"
+
+
+def _response_format(value: Any) -> str:
+    wanted = (
+        '{"type": "text"}, {"type": "json_object"} or {"type": "json_schema", '
+        f'"json_schema": {{"name": …, "schema": …}}}} of up to {SCHEMA_LENGTH} '
+        "characters"
+    )
+    if not isinstance(value, dict):
+        return wanted
+    match value.get("type"):
+        case "text" | "json_object":
+            good = set(value) == {"type"}
+        case "json_schema":
+            inner = value.get("json_schema")
+            good = (
+                set(value) == {"type", "json_schema"}
+                and isinstance(inner, dict)
+                and isinstance(inner.get("name"), str)
+                and isinstance(inner.get("schema"), dict)
+                and _short_and_storable(inner)
+            )
+        case _:
+            good = False
+    return "" if good else wanted
+
+
+def _short_and_storable(value: dict[str, Any]) -> bool:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return len(text) <= SCHEMA_LENGTH and "\\u0000" not in text and _storable(text)
 
 
 def _storable(word: str) -> bool:
@@ -49,7 +97,11 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "max_tokens": _integer(1, 1_000_000),
     "seed": _integer(0, 2**31 - 1),
     "stop": _stop,
+    "reasoning_effort": _one_of("none", "minimal", "low", "medium", "high", "xhigh"),
+    "verbosity": _one_of("low", "medium", "high"),
+    "response_format": _response_format,
 }
+PARAMETERS = tuple(_CHECKS)
 
 
 def validate_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,3 +123,26 @@ def validate_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
             raise ValidationError(f"{name} must be {wanted}.")
         clean[name] = value
     return clean
+
+
+def taken_by(kind: str, model: str) -> tuple[str, ...]:
+    """Names of parameters that a model of this kind of provider takes; all of them
+    where nobody knows."""
+    supported = supported_parameters(kind, model)
+    if supported is None:
+        return PARAMETERS
+    return tuple(p for p in PARAMETERS if p in supported | _ALWAYS_TAKEN)
+
+
+def require_taken(parameters: Mapping[str, Any], *, kind: str, model: str) -> None:
+    """Raises django's ValidationError for a parameter that the model does not take.
+
+    Asks LiteLLM, whose import takes seconds in a process that has not used it yet.
+    """
+    if not parameters.keys() - _ALWAYS_TAKEN:
+        return
+    taken = taken_by(kind, model)
+    if refused := [name for name in parameters if name not in taken]:
+        raise ValidationError(
+            f"{model} does not take {', '.join(refused)}; it takes {', '.join(taken)}."
+        )

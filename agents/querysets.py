@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models import Exists, F, Func, Max, OuterRef, Q, Subquery, Value
 
 from llm.catalogue import KEYLESS
 
 if TYPE_CHECKING:
     from accounts.models import User
     from agents.models import Agent, Credential, Provider  # noqa: F401  # in strings
+
+
+class _PathExists(Func):
+    """Whether a JSON path finds something; PostgreSQL's own type for the path."""
+
+    function = "jsonb_path_exists"
+    template = "%(function)s(%(expressions)s::jsonpath)"
+    output_field = models.BooleanField()
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
@@ -22,7 +30,8 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
     def offers(self, model_id: str) -> bool:
         """Whether `<provider name>/<model>` may be used here."""
         name, _, model = model_id.partition("/")
-        return self.enabled().filter(name=name, model_names__contains=[model]).exists()
+        offering = self.enabled().filter(name=name, model_names__contains=[model])
+        return offering.exclude(disabled_models__contains=[model]).exists()
 
     def usable(self) -> ProviderQuerySet:
         """Enabled ones that have a key or need none; with the age of it."""
@@ -30,10 +39,14 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
         return self.enabled().with_key_age().filter(keyless | Q(has_key=True))
 
     def with_ciphertext(self) -> ProviderQuerySet:
-        """Adds `ciphertext`, of the newest key that is not revoked, or None."""
+        """Adds `ciphertext` and `credential_id`, of the newest key that is not
+        revoked, or None."""
         credentials = apps.get_model("agents", "Credential").objects
         newest = credentials.active().filter(provider=OuterRef("pk"))
-        return self.annotate(ciphertext=Subquery(newest.values("ciphertext")[:1]))
+        return self.annotate(
+            ciphertext=Subquery(newest.values("ciphertext")[:1]),
+            credential_id=Subquery(newest.values("pk")[:1]),
+        )
 
     def with_key_age(self) -> ProviderQuerySet:
         """Adds `has_key`, and `key_updated_at`, None where there is no key."""
@@ -51,8 +64,16 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 
 class AgentQuerySet(models.QuerySet["Agent"]):
     def visible_to(self, user: User) -> AgentQuerySet:
-        """Members see published agents, admins all."""
-        return self if user.is_admin else self.published()
+        """Members see published agents that are meant for them, admins all."""
+        if user.is_admin:
+            return self
+        people = self.model.people.through.objects
+        named = people.filter(agent=OuterRef("pk"), user=user.pk)
+        return self.published().filter(
+            Q(visibility="everybody")
+            | Q(visibility="roles", roles__contains=[user.role])
+            | Q(Exists(named), visibility="people")
+        )
 
     def published(self) -> AgentQuerySet:
         return self.filter(published=True)
@@ -67,9 +88,14 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         return self.filter(slug=reference)
 
     def using_provider(self, provider: Provider) -> AgentQuerySet:
-        """Agents whose newest revision answers with a model of this provider."""
-        return self.filter(revision__model__startswith=f"{provider.name}/")
+        """Agents whose newest revision answers with a model of this provider, be it
+        as a fallback."""
+        prefix = f"{provider.name}/"
+        falls_back = _PathExists(
+            F("revision__fallbacks"), Value(f'$[*] ? (@ starts with "{prefix}")')
+        )
+        return self.filter(Q(revision__model__startswith=prefix) | Q(falls_back))
 
     def in_order(self) -> AgentQuerySet:
-        """The tenant's default first, then by name."""
-        return self.order_by("-is_default", "name", "pk")
+        """The tenant's default first, then as the admins have put them."""
+        return self.order_by("-is_default", "position", "name", "pk")

@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from django.conf import settings
 
 from agents.crypto import UnreadableCredentialError, decrypt
 from agents.models import LOCAL, Provider
 from llm.client import Endpoint
 from llm.errors import (
+    ProviderDisabled,
     ProviderKeyMissing,
     ProviderModelNotFound,
     ProviderUnavailable,
 )
 
 
-def resolve_model(model_id: str) -> tuple[Endpoint, str]:
-    """The endpoint and the bare model name of `<provider name>/<model>`.
+class Resolved(NamedTuple):
+    """A model that can be asked. `credential_id` is the version of the key it is asked
+    with, None without a key."""
+
+    endpoint: Endpoint
+    model: str
+    credential_id: int | None
+
+
+def resolve_model(model_id: str) -> Resolved:
+    """Where `<provider name>/<model>` is reached, with the newest key.
 
     Raises LLMError subclasses, so that a wrong configuration ends a turn the same
     way as a provider that refuses it.
     """
     name, _, model = model_id.partition("/")
-    provider = Provider.objects.enabled().with_ciphertext().filter(name=name).first()
+    provider = Provider.objects.with_ciphertext().filter(name=name).first()
     if provider is None or not model:
-        raise ProviderModelNotFound(detail=f"no enabled provider for {model_id}")
+        raise ProviderModelNotFound(detail=f"no provider for {model_id}")
+    if not provider.enabled or model in provider.disabled_models:
+        raise ProviderDisabled(detail=f"{model_id} is switched off")
+    endpoint, credential_id = reach(provider)
+    return Resolved(endpoint, model, credential_id)
+
+
+def reach(provider: Provider) -> tuple[Endpoint, int | None]:
+    """The endpoint of a row of ProviderQuerySet.with_ciphertext, and which version of
+    its key that holds. Raises as resolve_model does."""
     if provider.kind == LOCAL:
         if not settings.LOCAL_MODEL_URL:
             raise ProviderUnavailable(detail="the local model is not running")
-        return (
-            Endpoint(
-                provider=LOCAL,
-                api_key=settings.LOCAL_MODEL_KEY,
-                base_url=settings.LOCAL_MODEL_URL,
-            ),
-            model,
+        local = Endpoint(
+            provider=LOCAL,
+            api_key=settings.LOCAL_MODEL_KEY,
+            base_url=settings.LOCAL_MODEL_URL,
         )
+        return local, None
     key = _key_of(provider)
     if key is None and provider.needs_key:
-        raise ProviderKeyMissing(detail=f"provider {name} has no key")
-    return (
-        Endpoint(
-            provider=provider.kind, api_key=key, base_url=provider.base_url or None
-        ),
-        model,
+        raise ProviderKeyMissing(detail=f"provider {provider.name} has no key")
+    credential_id: int | None = provider.credential_id  # type: ignore[attr-defined]  # annotated
+    endpoint = Endpoint(
+        provider=provider.kind, api_key=key, base_url=provider.base_url or None
     )
+    return endpoint, credential_id
 
 
 def _key_of(provider: Provider) -> str | None:

@@ -5,10 +5,29 @@ Ids are text, as everywhere in the API.
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
-from agents.models import Agent, Provider
-from agents.services import KEY_LENGTH, MODELS_LIMIT, PROMPT_LENGTH
+from accounts.models import User
+from agents.availability import problem_of
+from agents.looks import STARTER_LENGTH, STARTERS_LIMIT, Color
+from agents.models import Agent, AgentRevision, Provider
+from agents.services import (
+    FALLBACKS_LIMIT,
+    KEY_LENGTH,
+    MODELS_LIMIT,
+    PROMPT_LENGTH,
+)
+
+# Who may see an agent, and why it cannot answer, is the admins' business.
+_FOR_ADMINS = ("visibility", "roles", "people", "problem")
+
+
+def _price() -> serializers.DecimalField:
+    return serializers.DecimalField(
+        max_digits=20, decimal_places=10, allow_null=True, normalize_output=True
+    )
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
@@ -16,7 +35,16 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     system_prompt = serializers.CharField(source="revision.system_prompt")
     model = serializers.CharField(source="revision.model")
     parameters = serializers.DictField(source="revision.parameters")
+    fallbacks = serializers.ListField(
+        child=serializers.CharField(), source="revision.fallbacks"
+    )
     tools = serializers.SerializerMethodField()
+    starters = serializers.ListField(child=serializers.CharField())
+    roles = serializers.ListField(child=serializers.CharField())
+    people = serializers.SlugRelatedField[User](
+        slug_field="email", many=True, read_only=True
+    )
+    problem = serializers.SerializerMethodField()
     revision = serializers.IntegerField(source="revision.number")
 
     class Meta:
@@ -29,12 +57,32 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
             "system_prompt",
             "model",
             "parameters",
+            "fallbacks",
             "tools",
+            "color",
+            "emoji",
+            "starters",
+            "position",
+            "visibility",
+            "roles",
+            "people",
+            "problem",
             "is_default",
             "published",
             "revision",
         ]
         read_only_fields = fields
+
+    def to_representation(self, instance: Agent) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        if not self.context["for_admin"]:
+            for name in _FOR_ADMINS:
+                del shown[name]
+        return shown
+
+    def get_problem(self, agent: Agent) -> str:
+        """Why its model cannot be asked, empty if it can."""
+        return problem_of(agent.revision, self.context["providers"])
 
     def get_tools(self, agent: Agent) -> list[str]:
         """Names of tools; agents have none so far."""
@@ -57,8 +105,65 @@ class AgentWriteSerializer(serializers.Serializer[Agent]):
     )
     model = serializers.CharField(max_length=201)
     parameters = serializers.DictField(required=False)
+    fallbacks = serializers.ListField(
+        child=serializers.CharField(max_length=201),
+        max_length=FALLBACKS_LIMIT,
+        required=False,
+        help_text="Models asked in this order where `model` cannot answer.",
+    )
+    color = serializers.ChoiceField(choices=Color.choices, required=False)
+    emoji = serializers.CharField(max_length=16, allow_blank=True, required=False)
+    starters = serializers.ListField(
+        child=serializers.CharField(max_length=STARTER_LENGTH),
+        max_length=STARTERS_LIMIT,
+        required=False,
+    )
+    position = serializers.IntegerField(min_value=0, max_value=9999, required=False)
+    visibility = serializers.ChoiceField(
+        choices=Agent.Visibility.choices, required=False
+    )
+    roles = serializers.ListField(
+        child=serializers.ChoiceField(choices=User.Role.choices), required=False
+    )
+    people = serializers.SlugRelatedField(
+        slug_field="email",
+        many=True,
+        queryset=User.objects.all(),
+        required=False,
+        help_text="E-mail addresses of people here.",
+    )
     is_default = serializers.BooleanField(required=False)
     published = serializers.BooleanField(required=False)
+
+
+class RevisionSerializer(serializers.ModelSerializer[AgentRevision]):
+    author = serializers.CharField(allow_null=True)
+    fallbacks = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = AgentRevision
+        fields = [
+            "number",
+            "system_prompt",
+            "model",
+            "parameters",
+            "fallbacks",
+            "author",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class RevisionDiffSerializer(serializers.Serializer[Any]):
+    """`prompt` is a unified diff, empty if the prompt stayed; `changed` has the old and
+    the new value of all else that changed."""
+
+    old = serializers.IntegerField()
+    new = serializers.IntegerField()
+    prompt = serializers.CharField()
+    changed = serializers.DictField(
+        child=serializers.ListField(child=serializers.JSONField())
+    )
 
 
 class ProviderSerializer(serializers.ModelSerializer[Provider]):
@@ -67,6 +172,7 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
 
     id = serializers.CharField()
     models = serializers.ListField(child=serializers.CharField(), source="model_names")
+    disabled_models = serializers.ListField(child=serializers.CharField())
     has_key = serializers.BooleanField()
     key_updated_at = serializers.DateTimeField(allow_null=True)
 
@@ -78,6 +184,7 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
             "kind",
             "base_url",
             "models",
+            "disabled_models",
             "enabled",
             "has_key",
             "key_updated_at",
@@ -97,6 +204,12 @@ class ProviderWriteSerializer(serializers.Serializer[Provider]):
         child=serializers.CharField(max_length=150),
         max_length=MODELS_LIMIT,
         required=False,
+    )
+    disabled_models = serializers.ListField(
+        child=serializers.CharField(max_length=150),
+        max_length=MODELS_LIMIT,
+        required=False,
+        help_text="Models nobody may use, agents included.",
     )
     enabled = serializers.BooleanField(required=False)
     api_key = serializers.CharField(
@@ -118,3 +231,36 @@ class ModelSerializer(serializers.Serializer[dict[str, str]]):
     id = serializers.CharField()
     provider = serializers.CharField()
     name = serializers.CharField()
+
+
+class ProviderTestSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField(
+        max_length=150, required=False, help_text="Left out: the provider's first."
+    )
+
+
+class TestedSerializer(serializers.Serializer[Any]):
+    """`code` is one of docs/errors.md, null where the model answered."""
+
+    ok = serializers.BooleanField()
+    code = serializers.SerializerMethodField()
+    detail = serializers.CharField()
+    latency_ms = serializers.IntegerField()
+
+    def get_code(self, tested: Any) -> str | None:
+        return tested.code or None
+
+
+class ModelFactsSerializer(serializers.Serializer[Any]):
+    """What is not known is null. Prices are US dollars for a million tokens."""
+
+    name = serializers.CharField()
+    offered = serializers.BooleanField()
+    enabled = serializers.BooleanField()
+    context_window = serializers.IntegerField(allow_null=True)
+    max_output_tokens = serializers.IntegerField(allow_null=True)
+    input_per_million = _price()
+    output_per_million = _price()
+    vision = serializers.BooleanField(allow_null=True)
+    tools = serializers.BooleanField(allow_null=True)
+    reasoning = serializers.BooleanField(allow_null=True)

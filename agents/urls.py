@@ -2,14 +2,41 @@
 
 from django.urls import path
 
-from agents import api
+from agents.api import agents, providers
 
 urlpatterns = [
-    path("agents", api.AgentListView.as_view(), name="agent-list"),
+    path("agents", agents.AgentListView.as_view(), name="agent-list"),
     # A slug or an id; the converter lets no NUL and no slash through.
-    path("agents/<slug:reference>", api.AgentView.as_view(), name="agent-detail"),
-    path("providers", api.ProviderListView.as_view(), name="provider-list"),
-    path("providers/<int:pk>", api.ProviderView.as_view(), name="provider-detail"),
-    path("providers/<int:pk>/rotate", api.RotateView.as_view(), name="provider-rotate"),
-    path("models", api.ModelListView.as_view(), name="model-list"),
+    path("agents/<slug:reference>", agents.AgentView.as_view(), name="agent-detail"),
+    path(
+        "agents/<slug:reference>/revisions",
+        agents.RevisionListView.as_view(),
+        name="agent-revisions",
+    ),
+    path(
+        "agents/<slug:reference>/revisions/<int:number>/diff",
+        agents.RevisionDiffView.as_view(),
+        name="agent-revision-diff",
+    ),
+    path(
+        "agents/<slug:reference>/revisions/<int:number>/restore",
+        agents.RestoreView.as_view(),
+        name="agent-revision-restore",
+    ),
+    path("providers", providers.ProviderListView.as_view(), name="provider-list"),
+    path(
+        "providers/<int:pk>", providers.ProviderView.as_view(), name="provider-detail"
+    ),
+    path(
+        "providers/<int:pk>/rotate",
+        providers.RotateView.as_view(),
+        name="provider-rotate",
+    ),
+    path("providers/<int:pk>/test", providers.TestView.as_view(), name="provider-test"),
+    path(
+        "providers/<int:pk>/models",
+        providers.DiscoveryView.as_view(),
+        name="provider-models",
+    ),
+    path("models", providers.ModelListView.as_view(), name="model-list"),
 ]

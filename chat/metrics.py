@@ -81,6 +81,11 @@ PROVIDER_ERRORS: Final = Counter(
 PROVIDER_RETRIES: Final = Counter(
     "parley_provider_retries", "Calls of providers that were tried again.", ["provider"]
 )
+FALLBACKS: Final = Counter(
+    "parley_provider_fallbacks",
+    "Turns that went on with another model, by the provider that failed.",
+    ["provider"],
+)
 
 # ----------------------------------------------------------------- the log of the turns
 FLUSH_DURATION: Final = Histogram(

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from agents.models import Agent, AgentRevision
+from agents.models import Agent, AgentRevision, Credential
 from chat.ids import ID, new_id
 from chat.querysets import ConversationQuerySet, MessageQuerySet, TurnQuerySet
 
@@ -199,6 +199,16 @@ class Turn(models.Model):
     error_code = models.CharField(max_length=50, blank=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    # The version of the provider's key it runs on. Not a key of the database, which
+    # would look for such turns whenever a provider is deleted.
+    credential = models.ForeignKey(
+        Credential,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     # What the client calls this send, so that a repeated one makes nothing new.
     idempotency_key = models.CharField(max_length=200, null=True)

@@ -10,8 +10,10 @@ from typing import Final
 
 from django.conf import settings
 
+from accounts.models import User
+from agents import variables
 from agents.models import LOCAL, AgentRevision
-from agents.resolving import resolve_model
+from agents.resolving import Resolved
 from chat.models import Conversation, Message
 from llm import catalogue, tokens
 from llm.client import Endpoint, Prompt, Timeouts
@@ -23,16 +25,20 @@ _LOCAL_FIRST_TOKEN: Final = 180.0
 
 
 def build(
-    conversation: Conversation, question: Message, revision: AgentRevision, model: str
+    conversation: Conversation,
+    question: Message,
+    revision: AgentRevision,
+    resolved: Resolved,
+    author: User,
 ) -> Prompt:
-    """The call that answers `question`. Raises LLMError for a provider that cannot be
-    asked."""
-    endpoint, bare_model = resolve_model(model)
+    """The call that answers `question`, which `author` asks."""
+    endpoint, bare_model, _ = resolved
     window = catalogue.context_window(endpoint.provider, bare_model) or _UNKNOWN_WINDOW
     reserve = _max_tokens(revision, endpoint, bare_model, window)
-    messages = [{"role": "system", "content": revision.system_prompt}] * bool(
-        revision.system_prompt
-    )
+    messages = []
+    if revision.system_prompt:
+        system = variables.fill(revision.system_prompt, author)
+        messages.append({"role": "system", "content": system})
     for role, text in _branch(conversation, question):
         # A reply that failed before its first word would confuse the model.
         if text:

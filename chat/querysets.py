@@ -70,5 +70,10 @@ class TurnQuerySet(models.QuerySet["Turn"]):
         age = Now() - Value(timedelta(seconds=settings.TURN_DEAD_AFTER))
         return self.running().filter(heartbeat_at__lt=age)
 
+    def count_by_credential(self) -> dict[int, int]:
+        """How many of these turns run on each version of a provider's key."""
+        found = self.running().exclude(credential=None).values_list("credential")
+        return dict(found.annotate(models.Count("pk")).order_by())
+
     def visible_to(self, user: User) -> TurnQuerySet:
         return self.filter(conversation__owner=user)

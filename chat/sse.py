@@ -219,6 +219,8 @@ def _ending(event: Completed | Aborted | Errored) -> Iterator[dict[str, Any]]:
                     },
                     "cost": cost_text(event.cost),
                     "estimated": event.usage.estimated,
+                    # The one that answered; `start` named the one that was asked.
+                    "model": event.model,
                 },
             }
         case Aborted():

@@ -165,3 +165,14 @@ def token_count(text: str, model: str) -> int:
     """Tokens of `text` by the tokenizer bundled for `model` (or the nearest one)."""
     count: int = load().token_counter(model=model, text=text)
     return count
+
+
+def supported_parameters(provider: str, model: str) -> frozenset[str] | None:
+    """What the provider's config maps for this model, None if there is none."""
+    try:
+        names = load().get_supported_openai_params(
+            model=model, custom_llm_provider=provider
+        )
+    except Exception:  # noqa: BLE001  LiteLLM raises anything for a model it dislikes
+        return None
+    return None if names is None else frozenset(names)

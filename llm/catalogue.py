@@ -57,6 +57,15 @@ class Price:
     cached: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a model can do besides reading and writing text."""
+
+    vision: bool
+    tools: bool
+    reasoning: bool
+
+
 _FREE: Final = Price(Decimal(0), Decimal(0), Decimal(0))
 
 
@@ -98,6 +107,28 @@ def max_output_tokens(provider: str, model: str) -> int | None:
     if provider == "local":
         return LOCAL_CONTEXT_WINDOW
     return _tokens(_entry(provider, model), "max_output_tokens")
+
+
+def abilities(provider: str, model: str) -> Abilities | None:
+    """None for a model the list does not know; what it does not say is a no."""
+    if provider == "local":
+        return Abilities(vision=False, tools=False, reasoning=False)
+    entry = _entry(provider, model)
+    if not entry:
+        return None
+    return Abilities(
+        vision=entry.get("supports_vision") is True,
+        tools=entry.get("supports_function_calling") is True,
+        reasoning=entry.get("supports_reasoning") is True,
+    )
+
+
+def supported_parameters(provider: str, model: str) -> frozenset[str] | None:
+    """Names of OpenAI's parameters that LiteLLM can give to this model, or None where
+    only the server itself knows."""
+    if provider in OPENAI_COMPATIBLE:
+        return None
+    return _litellm.supported_parameters(provider, model)
 
 
 @lru_cache(maxsize=4096)

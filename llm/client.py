@@ -18,6 +18,8 @@ from llm.lanes import route_of
 from llm.reply import Reply
 
 Scalar = str | int | float | bool | None
+# A mapping is JSON, such as a response format.
+Parameters = Mapping[str, Scalar | Sequence[Scalar] | Mapping[str, Any]]
 
 # What an agent may set. A closed list, because LiteLLM takes keys, addresses, callbacks
 # and mock answers through the same keyword arguments.
@@ -34,6 +36,7 @@ PARAMETERS: Final = frozenset(
         "frequency_penalty",
         "reasoning_effort",
         "verbosity",
+        "response_format",
     }
 )
 
@@ -80,7 +83,7 @@ class Prompt:
     endpoint: Endpoint
     model: str
     messages: Sequence[Mapping[str, str]] = field(repr=False)
-    parameters: Mapping[str, Scalar | Sequence[Scalar]] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
 
 

@@ -3,6 +3,8 @@
 LLMError
 ├── ProviderKeyMissing        provider_key_missing       nothing was sent
 ├── ProviderUnauthorized      provider_unauthorized      401, 403
+├── ProviderKeyRevoked        provider_key_revoked       ours, while a turn ran on it
+├── ProviderDisabled          provider_disabled          switched off here
 ├── ProviderModelNotFound     provider_model_not_found   404, unknown model
 ├── ProviderRateLimited       provider_rate_limited      429
 │   └── ProviderQuotaExceeded provider_quota_exceeded    429, 402: no credit left
@@ -83,6 +85,18 @@ class ProviderUnauthorized(LLMError):
     text = (
         "The provider refused our API key; an administrator has to check the key "
         "in the provider's settings."
+    )
+
+
+class ProviderKeyRevoked(LLMError):
+    code = "provider_key_revoked"
+    text = "An administrator revoked the key this answer was written with; try again."
+
+
+class ProviderDisabled(LLMError):
+    code = "provider_disabled"
+    text = (
+        "An administrator has switched this model off; choose another model or agent."
     )
 
 

@@ -14,7 +14,14 @@ from typing import Final
 import aiohttp
 
 from llm import _litellm, errors, network, session, tokens
-from llm.client import Client, Endpoint, LiteLLMClient, Prompt, Scalar, check
+from llm.client import (
+    Client,
+    Endpoint,
+    LiteLLMClient,
+    Parameters,
+    Prompt,
+    check,
+)
 from llm.clock import Clock, DeadlineError
 from llm.events import Event, Finished, Usage
 from llm.lanes import Lane, Lanes
@@ -122,7 +129,7 @@ class FastClient:
         self,
         provider: str,
         model: str,
-        parameters: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
+        parameters: Parameters | None = None,
         base_url: str | None = None,
     ) -> Lane:
         """The lane that calls of such an agent take; for admin pages.
@@ -168,7 +175,7 @@ class _Call:
         timeouts = self._prompt.timeouts
         try:
             async with asyncio.timeout_at(self.clock.at):
-                self._response = response = await pool.post(
+                self._response = response = await pool.request(
                     request.url,
                     request.headers,
                     request.body,
@@ -183,7 +190,7 @@ class _Call:
             raise network.refusal(
                 response.status,
                 response.headers,
-                await _beginning(response.content),
+                await beginning(response.content),
                 secret=self._prompt.endpoint.api_key,
             ) from None
         self.clock.watch(response.content)
@@ -250,7 +257,7 @@ class _Call:
         )
 
 
-async def _beginning(content: aiohttp.StreamReader) -> bytes:
+async def beginning(content: aiohttp.StreamReader) -> bytes:
     """As much of an error's body as is worth reading; less when it breaks or stalls."""
     body = bytearray()
     with contextlib.suppress(TimeoutError, aiohttp.ClientError):

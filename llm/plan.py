@@ -16,7 +16,7 @@ import orjson
 
 from llm import catalogue
 from llm._requests import Recipe, UnplannableError
-from llm.client import NO_KEY, Endpoint, Scalar
+from llm.client import NO_KEY, Endpoint, Parameters
 from llm.lanes import Lane, Lanes, route_of
 from llm.parsers import Parser
 from llm.parsers.anthropic import AnthropicParser
@@ -36,8 +36,6 @@ _ATTRIBUTION: Final[Mapping[str, Mapping[str, str]]] = {
     "openrouter": {"HTTP-Referer": "https://litellm.ai", "X-Title": "liteLLM"},
 }
 _MOST_PLANS: Final = 1024
-
-Parameters = Mapping[str, Scalar | Sequence[Scalar]]
 
 
 class Request(NamedTuple):

@@ -46,17 +46,18 @@ class Connections:
         self._session = _session(None)
         self._guarded = _session(guarded_socket)
 
-    async def post(
+    async def request(
         self,
         url: str,
         headers: Mapping[str, str],
-        body: bytes,
+        body: bytes | None,
         connect: float,
         *,
         guarded: bool = False,
     ) -> aiohttp.ClientResponse:
         """The response, as soon as its headers are here; the caller has to leave it.
 
+        A POST of `body`, or a GET without one.
         `connect` is in seconds; `guarded` connects to public addresses only, unless
         the machine's proxy connects for us. Tries a second time when a kept connection
         turns out to be closed before a byte of an answer: servers close idle
@@ -67,9 +68,10 @@ class Connections:
         session = self._guarded if guarded and proxy is None else self._session
 
         def send(attempt: _Attempt) -> Awaitable[aiohttp.ClientResponse]:
-            return session.post(
+            return session.request(
+                "GET" if body is None else "POST",
                 url,
-                data=body if len(body) < _LARGE else io.BytesIO(body),
+                data=io.BytesIO(body) if body and len(body) >= _LARGE else body,
                 headers=headers,
                 allow_redirects=False,
                 proxy=proxy,

@@ -85,7 +85,7 @@ WITH ended AS (
     RETURNING id
 ), reply AS (
     UPDATE chat_message SET parts = %(parts)s, text = %(text)s,
-        status = %(reply_status)s, error_code = %(error_code)s,
+        status = %(reply_status)s, model = %(model)s, error_code = %(error_code)s,
         finish_reason = %(reason)s, prompt_tokens = %(prompt_tokens)s,
         completion_tokens = %(completion_tokens)s, total_tokens = %(total_tokens)s,
         estimated = %(estimated)s, cost = %(cost)s
@@ -110,6 +110,7 @@ def _end(
         "conversation": plan.conversation_id,
         "status": outcome.status,
         "reply_status": _REPLY_STATUS[outcome.status],
+        "model": plan.model,
         "error_code": outcome.error_code,
         "first_token_at": outcome.first_token_at,
         "parts": Jsonb(_parts(outcome)),
@@ -140,6 +141,7 @@ def _overtake(plan: TurnPlan, outcome: Outcome) -> None:
         parts=_parts(outcome),
         text=storable(outcome.text),
         status=_REPLY_STATUS[outcome.status],
+        model=plan.model,
         error_code=outcome.error_code,
         finish_reason=outcome.reason or "",
     )

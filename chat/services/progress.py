@@ -44,10 +44,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the flusher learns: turns somebody wants stopped, and turns that are no
-    longer running in the database."""
+    """What the flusher learns: turns somebody wants stopped, turns whose provider's
+    key was revoked, and turns that are no longer running in the database."""
 
     stop: frozenset[str]
+    revoked: frozenset[str]
     gone: frozenset[str]
 
 
@@ -69,7 +70,10 @@ UPDATE chat_turn SET
     status = CASE WHEN seen.first_token_at IS NULL THEN status ELSE 'streaming' END
 FROM seen
 WHERE chat_turn.id = seen.turn_id AND status IN ('pending', 'streaming')
-RETURNING chat_turn.id, stop_requested_at IS NOT NULL
+RETURNING chat_turn.id, stop_requested_at IS NOT NULL, EXISTS (
+    SELECT FROM agents_credential AS used
+    WHERE used.id = chat_turn.credential_id AND used.revoked_at IS NOT NULL
+)
 """
 
 
@@ -81,7 +85,7 @@ def write_progress(batch: Sequence[Progress]) -> Answer:
     """
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, [orjson.dumps([_row(p) for p in batch]).decode()])
-        found: list[tuple[str, bool]] = cursor.fetchall()
+        found: list[tuple[str, bool, bool]] = cursor.fetchall()
     # In one order everywhere, so that nobody waits for each other in a circle.
     if begun := [p.turn_id for p in batch if p.begins]:
         Message.objects.filter(turn__in=begun, status=Message.Status.PENDING).update(
@@ -90,9 +94,10 @@ def write_progress(batch: Sequence[Progress]) -> Answer:
     for progress in batch:
         if progress.watched and progress.rows:
             notify("flushed", progress.turn_id)
-    running = {turn_id for turn_id, _ in found}
+    running = {turn_id for turn_id, _, _ in found}
     return Answer(
-        stop=frozenset(turn_id for turn_id, wanted in found if wanted),
+        stop=frozenset(turn_id for turn_id, wanted, _ in found if wanted),
+        revoked=frozenset(turn_id for turn_id, _, revoked in found if revoked),
         gone=frozenset(p.turn_id for p in batch) - running,
     )
 

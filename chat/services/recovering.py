@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from agents.resolving import resolve_model
 from chat import prompting
 from chat.models import Turn
 from chat.services.finishing import finish_turn
@@ -26,7 +27,9 @@ def recover_turn(*, turn_id: str) -> bool:
     """
     turn = (
         Turn.objects.silent()
-        .select_related("reply__agent_revision__agent", "reply__parent", "conversation")
+        .select_related(
+            "reply__agent_revision__agent", "reply__parent", "conversation", "author"
+        )
         .filter(pk=turn_id)
         .first()
     )
@@ -67,7 +70,13 @@ def _plan(turn: Turn) -> TurnPlan:
     prompt: Prompt | None = None
     if question is not None and revision is not None:
         try:
-            prompt = prompting.build(turn.conversation, question, revision, reply.model)
+            prompt = prompting.build(
+                turn.conversation,
+                question,
+                revision,
+                resolve_model(reply.model),
+                turn.author,
+            )
         except LLMError:
             prompt = None  # a provider that cannot be asked was not asked
     return TurnPlan(

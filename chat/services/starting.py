@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from agents.models import Agent, AgentRevision, Provider
+from agents.resolving import Resolved, resolve_model
 from chat import prompting
 from chat.errors import (
     IdempotencyMismatchError,
@@ -37,6 +38,7 @@ from chat.services.rows import insert_together
 from chat.turns.plan import Send, TurnPlan
 from chat.turns.worker import worker_name
 from llm.client import Prompt
+from llm.errors import LLMError
 from tenants.db import scope
 
 
@@ -54,9 +56,11 @@ def start_turn(*, user: User, send: Send) -> TurnPlan:
     try:
         started = _commit(user, send)
     except IntegrityError as error:
-        if _violated(error) != "chat_conversation_pkey":
+        # Two requests made the same new conversation, and the other one has it now; or
+        # the agent was deleted after we had chosen it.
+        name = _violated(error)
+        if name != "chat_conversation_pkey" and "_fk_agents_agent" not in name:
             raise
-        # Two requests made the same new conversation; the other one has it now.
         started = _commit(user, send)
     return _plan(user, started)
 
@@ -159,6 +163,7 @@ class _Started:
     reply: Message
     agent: Agent
     revision: AgentRevision
+    resolved: Resolved | Exception
     new_title: str | None
 
 
@@ -192,10 +197,12 @@ def _start(user: User, send: Send) -> _Started:
         created_at=moment + timedelta(microseconds=1),
     )
     new = [reply] if place.question else [question, reply]
+    resolved = _resolved(reply.model)
     turn = Turn(
         conversation=conversation,
         reply=reply,
         author=user,
+        credential_id=getattr(resolved, "credential_id", None),
         idempotency_key=send.idempotency_key,
         send_digest=send.digest if send.idempotency_key else "",
         worker=worker_name(),
@@ -215,7 +222,17 @@ def _start(user: User, send: Send) -> _Started:
         for name, value in {**changes, "title": title, "message_count": 2}.items():
             setattr(conversation, name, value)
     insert_together(*([] if found else [conversation]), *new, turn)
-    return _Started(turn, conversation, question, reply, agent, revision, title)
+    return _Started(
+        turn, conversation, question, reply, agent, revision, resolved, title
+    )
+
+
+def _resolved(model: str) -> Resolved | Exception:
+    """The failure instead, where the model cannot be asked; the turn will tell it."""
+    try:
+        return resolve_model(model)
+    except LLMError as error:
+        return error
 
 
 def _touch(conversation: Conversation, changes: dict[str, Any], *, added: int) -> None:
@@ -233,8 +250,10 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
     prompt: Prompt | None = None
     failure: Exception | None = None
     try:
+        if isinstance(rows.resolved, Exception):
+            raise rows.resolved
         prompt = prompting.build(
-            rows.conversation, rows.question, rows.revision, rows.reply.model
+            rows.conversation, rows.question, rows.revision, rows.resolved, user
         )
     except Exception as error:  # noqa: BLE001  # the runner tells and logs it
         failure = error
@@ -248,6 +267,10 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
         agent_id=rows.agent.pk,
         agent_slug=rows.agent.slug,
         model=rows.reply.model,
+        # Whoever chose a model wants that one.
+        fallbacks=tuple(
+            rows.revision.fallbacks if rows.reply.model == rows.revision.model else ()
+        ),
         new_title=rows.new_title,
         message_length=len(rows.question.text),
         prompt=prompt,

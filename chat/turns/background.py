@@ -7,6 +7,7 @@ import asyncio
 
 from django.conf import settings
 
+from agents.asking import client
 from chat import announcements
 from chat.sse import PartEncoder
 from chat.turns.audience import Audience
@@ -16,7 +17,6 @@ from chat.turns.notices import Notice, Notices
 from chat.turns.runner import Runner
 from chat.turns.sampler import Sampler
 from chat.turns.sweeper import Sweeper
-from llm.fast import FastClient
 
 # A reader elsewhere asks again each second; two missed ones are forgiven.
 _WATCH_SECONDS = 3.0
@@ -27,15 +27,7 @@ class Background:
     is missing is other processes."""
 
     def __init__(self) -> None:
-        self.runner = Runner(
-            FastClient(
-                settings.LLM_LANES,
-                limit=settings.TURN_LIMIT,
-                private_addresses=settings.ALLOW_PRIVATE_ADDRESSES,
-            ),
-            encoder=_encoder,
-            limit=settings.TURN_LIMIT,
-        )
+        self.runner = Runner(client(), encoder=_encoder, limit=settings.TURN_LIMIT)
         self.notices: Notices | None = None
         self.audience = Audience(self.runner)
         self._flusher = Flusher(self.runner)

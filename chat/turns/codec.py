@@ -55,7 +55,7 @@ def _encode(event: TurnEvent) -> list[Any]:
             ]
         case Titled():
             return ["n", event.conversation_id, event.title]
-        case Completed(reason, usage, cost):
+        case Completed(reason, usage, cost, model):
             counts = [
                 usage.prompt_tokens,
                 usage.completion_tokens,
@@ -63,7 +63,7 @@ def _encode(event: TurnEvent) -> list[Any]:
                 usage.reasoning_tokens,
                 usage.estimated,
             ]
-            return ["c", reason, counts, None if cost is None else f"{cost:f}"]
+            return ["c", reason, counts, None if cost is None else f"{cost:f}", model]
         case Aborted(reason):
             return ["a", reason]
         case Errored(code, text):
@@ -82,9 +82,9 @@ def _decode(row: list[Any]) -> TurnEvent:
         case "n":
             return Titled(*fields)
         case "c":
-            reason, counts, cost = fields
+            reason, counts, cost, model = fields
             return Completed(
-                reason, Usage(*counts), None if cost is None else Decimal(cost)
+                reason, Usage(*counts), None if cost is None else Decimal(cost), model
             )
         case "a":
             return Aborted(*fields)

@@ -31,9 +31,12 @@ class Titled:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
+    """`model` is the one that answered, which may be a fallback."""
+
     reason: FinishReason
     usage: Usage
     cost: Decimal | None
+    model: str
 
 
 @dataclass(frozen=True, slots=True)

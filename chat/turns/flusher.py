@@ -20,6 +20,7 @@ from chat import metrics
 from chat.services.progress import Progress, write_progress
 from chat.turns.live import LiveTurn
 from chat.turns.runner import Runner
+from llm.errors import ProviderKeyRevoked
 from tenants.db import Scope, unit
 
 logger = structlog.get_logger(__name__)
@@ -97,6 +98,8 @@ class Flusher:
         for live, progress in batch:
             if progress.turn_id in answer.stop:
                 live.end("stopped")
+            elif progress.turn_id in answer.revoked:
+                live.fail(ProviderKeyRevoked())
             elif progress.turn_id in answer.gone:
                 # Ended in the database by somebody who thought us dead.
                 live.end("interrupted")

@@ -164,7 +164,7 @@ def _ending_of(turn: Turn, reply: Message) -> TurnEvent:
             completion_tokens=reply.completion_tokens,
             estimated=reply.estimated,
         )
-        return Completed(reply.finish_reason or "other", usage, reply.cost)  # type: ignore[arg-type]  # what the engine gave
+        return Completed(reply.finish_reason or "other", usage, reply.cost, reply.model)  # type: ignore[arg-type]  # what the engine gave
     if turn.status == Turn.Status.FAILED:
         text = sentence(turn.error_code) or INTERNAL.text
         return Errored(turn.error_code, text)

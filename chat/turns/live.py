@@ -13,6 +13,7 @@ from chat.turns.backlog import Backlog
 from chat.turns.events import Opened, Titled
 from chat.turns.log import Encode, TurnLog
 from chat.turns.plan import Outcome, TurnPlan
+from llm.errors import LLMError
 from llm.events import Finished, FinishReason, ReasoningDelta, TextDelta, Usage
 
 Ending = Literal["stopped", "interrupted"]
@@ -27,6 +28,7 @@ class LiveTurn:
         self.backlog = Backlog(self.log)
         self.finished: Finished | None = None
         self.ending: Ending | None = None
+        self.failure: LLMError | None = None
         self.producer: asyncio.Task[None] | None = None
         # Held by whoever writes this turn's events, so that the flusher and the end
         # of the turn do not write the same ones at once.
@@ -68,6 +70,17 @@ class LiveTurn:
         if self.producer is not None:
             self.producer.cancel()
 
+    def fail(self, failure: LLMError) -> None:
+        """End it with a failure the provider does not know of."""
+        if self.ending is None:
+            self.failure = failure
+            self.end("interrupted")
+
+    @property
+    def seconds(self) -> float:
+        """How long it runs by now."""
+        return time.monotonic() - self._started
+
     @property
     def ttft_ms(self) -> int | None:
         first = self._first_token
@@ -91,5 +104,5 @@ class LiveTurn:
             error_code=error_code,
             first_token_at=self.first_token_at,
             ttft_ms=self.ttft_ms,
-            duration_ms=round((time.monotonic() - self._started) * 1000),
+            duration_ms=round(self.seconds * 1000),
         )

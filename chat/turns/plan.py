@@ -42,7 +42,8 @@ class Send:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnPlan:
     """A turn whose rows are committed. `failure` stands in for `prompt` where
-    the configuration already rules out an answer."""
+    the configuration already rules out an answer. `fallbacks` are ids of models to ask
+    where `model` cannot answer."""
 
     scope: Scope
     turn_id: str
@@ -53,6 +54,7 @@ class TurnPlan:
     agent_id: int
     agent_slug: str
     model: str
+    fallbacks: tuple[str, ...] = ()
     new_title: str | None
     message_length: int
     prompt: Prompt | None

@@ -29,9 +29,13 @@ class TurnReport:
     """One turn's reporter; its methods are called in this order, most of them once."""
 
     def __init__(self, plan: TurnPlan) -> None:
+        self._over: float | None = None
+        self.goes_on(plan)
+
+    def goes_on(self, plan: TurnPlan) -> None:
+        """From here on the turn is this one: of another model, after a fallback."""
         self._plan = plan
         self._provider = provider_of(plan)
-        self._over: float | None = None
         self._log = logger.bind(
             user=plan.user_id,
             conversation=plan.conversation_id,
@@ -53,6 +57,12 @@ class TurnReport:
         self._log.info("provider asked again", **self._failure(error))
         metrics.PROVIDER_ERRORS.labels(self._provider, error.code).inc()
         metrics.PROVIDER_RETRIES.labels(self._provider).inc()
+
+    def fell_back(self, error: LLMError, model: str) -> None:
+        """The model failed before its first token; the agent's next one is asked."""
+        self._log.info("fell back", next_model=model, **self._failure(error))
+        metrics.PROVIDER_ERRORS.labels(self._provider, error.code).inc()
+        metrics.FALLBACKS.labels(self._provider).inc()
 
     def provider_failed(self, error: LLMError) -> None:
         self._log.warning("provider failed", **self._failure(error))

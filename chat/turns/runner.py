@@ -17,14 +17,25 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 
 from chat import metrics
 from chat.errors import BusyError
+from chat.services.falling_back import fallback_plan
 from chat.services.finishing import finish_turn
 from chat.turns.events import INTERNAL, Aborted, Completed, Errored, TurnEvent
 from chat.turns.live import LiveTurn
 from chat.turns.log import Encode
 from chat.turns.plan import Outcome, Settled, TurnPlan
 from chat.turns.reporting import TurnReport
-from llm.client import Client
-from llm.errors import LLMError, ProviderError, ProviderUnavailable
+from llm.client import Client, Prompt
+from llm.errors import (
+    LLMError,
+    ProviderDisabled,
+    ProviderError,
+    ProviderKeyMissing,
+    ProviderModelNotFound,
+    ProviderRateLimited,
+    ProviderTimeout,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 from llm.events import Finished
 from tenants.db import Scope, detached, unit
 
@@ -35,6 +46,17 @@ REPLAYABLE_SECONDS = 4.0
 _RETRIES = (0.2, 0.5, 1, 2, *(3.0,) * 200)
 # One more try where nothing was said yet and the fault may pass by itself.
 _SECOND_TRY_SECONDS = 0.5
+# What another model may not suffer from; a refused or too long prompt it would too.
+FALLEN = (
+    ProviderDisabled,
+    ProviderError,
+    ProviderKeyMissing,
+    ProviderModelNotFound,
+    ProviderRateLimited,
+    ProviderTimeout,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+)
 
 
 class Runner:
@@ -151,8 +173,11 @@ class Runner:
                 finished.reason,
                 settled.usage if settled else finished.usage,
                 settled.cost if settled else None,
+                live.plan.model,
             )
-        error = None if live.producer.cancelled() else live.producer.exception()
+        error: BaseException | None = live.failure
+        if error is None and not live.producer.cancelled():
+            error = live.producer.exception()
         if error is None:
             # Cancelled: by a stop, or by the server going down around us.
             reason = live.ending or "interrupted"
@@ -162,22 +187,55 @@ class Runner:
         return failed, lambda settled: failure
 
     async def _read_provider(self, live: LiveTurn, report: TurnReport) -> None:
-        if live.plan.prompt is None:
-            raise live.plan.failure or AssertionError("a plan without a prompt")
         await _until_read(live)
         try:
-            await self._stream(live, report)
+            await self._ask(live, report)
+        except FALLEN as error:
+            if live.first_token_at is not None or not live.plan.fallbacks:
+                raise
+            if not await self._fall_back(live, report, error):
+                raise
+
+    async def _fall_back(
+        self, live: LiveTurn, report: TurnReport, error: LLMError
+    ) -> bool:
+        """Ask the agent's other models in turn; False if none of them answers either,
+        and then what the first one said is told."""
+        first = live.plan
+        for model in first.fallbacks:
+            report.fell_back(error, model)
+            try:
+                live.plan = await unit(
+                    first.scope, fallback_plan, first, model, live.seconds
+                )
+                report.goes_on(live.plan)
+                await self._ask(live, report)
+            except FALLEN as next_error:
+                if live.first_token_at is not None:
+                    raise
+                error = next_error
+            else:
+                return True
+        live.plan = first
+        report.goes_on(first)
+        return False
+
+    async def _ask(self, live: LiveTurn, report: TurnReport) -> None:
+        """Read the plan's model to its end; asked once more if its fault may pass by
+        itself and there is no other model."""
+        if live.plan.prompt is None:
+            raise live.plan.failure or AssertionError("a plan without a prompt")
+        try:
+            await self._stream(live, live.plan.prompt, report)
         except (ProviderUnavailable, ProviderError) as error:
-            if live.first_token_at is not None:
+            if live.first_token_at is not None or live.plan.fallbacks:
                 raise
             report.asked_again(error)
             await asyncio.sleep(_SECOND_TRY_SECONDS)
-            await self._stream(live, report)
+            await self._stream(live, live.plan.prompt, report)
 
-    async def _stream(self, live: LiveTurn, report: TurnReport) -> None:
-        if live.plan.prompt is None:
-            raise AssertionError("checked by the caller")
-        async with aclosing(self.client.stream(live.plan.prompt)) as events:
+    async def _stream(self, live: LiveTurn, prompt: Prompt, report: TurnReport) -> None:
+        async with aclosing(self.client.stream(prompt)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     live.finished = event

@@ -48,6 +48,15 @@ def test_an_agent_has_the_shape_of_the_contract(
     assert agent.pop("id").isdecimal()
     assert agent == BODY | {
         "tools": [],
+        "fallbacks": [],
+        "color": "slate",
+        "emoji": "",
+        "starters": [],
+        "position": 0,
+        "visibility": "everybody",
+        "roles": [],
+        "people": [],
+        "problem": "",
         "is_default": False,
         "published": True,
         "revision": 1,

@@ -60,6 +60,7 @@ def test_a_provider_has_the_shape_of_the_contract(
         "kind": "openai",
         "base_url": "",
         "models": ["gpt-4o", "gpt-4o-mini"],
+        "disabled_models": [],
         "enabled": True,
         "has_key": True,
     }

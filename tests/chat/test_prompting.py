@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 
 from agents.models import LOCAL, AgentRevision
 from agents.models import Provider as ProviderRow
+from agents.resolving import resolve_model
 from chat import prompting
 from chat.models import Conversation, Message
 from llm.client import Prompt
@@ -36,7 +37,7 @@ def ask(
     """The prompt for the active leaf, and its contents."""
     leaf = made.active_leaf
     assert leaf is not None
-    prompt = prompting.build(made, leaf, revision, model)
+    prompt = prompting.build(made, leaf, revision, resolve_model(model), made.owner)
     return prompt, [message["content"] for message in prompt.messages]
 
 

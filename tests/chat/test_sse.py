@@ -39,6 +39,7 @@ COMPLETED = Completed(
     reason="stop",
     usage=Usage(prompt_tokens=12, completion_tokens=5, cached_tokens=3),
     cost=Decimal("0.0000033000"),
+    model="local/small",
 )
 
 
@@ -85,6 +86,7 @@ def test_a_whole_turn() -> None:
                 "usage": {"inputTokens": 12, "outputTokens": 5, "totalTokens": 17},
                 "cost": "0.0000033",
                 "estimated": False,
+                "model": "local/small",
             },
         },
     ]
@@ -155,7 +157,8 @@ def test_half_a_surrogate_pair_harms_nothing_else() -> None:
 def test_an_unpriced_model_has_no_cost_and_a_free_one_costs_zero() -> None:
     usage = Usage(1, 2, estimated=True)
     for cost, told in ((None, None), (Decimal(0), "0"), (Decimal("1E+1"), "10")):
-        finish = parts_of(PartEncoder().encode([Completed("other", usage, cost)]))[-1]
+        completed = Completed("other", usage, cost, "local/small")
+        finish = parts_of(PartEncoder().encode([completed]))[-1]
         assert finish["messageMetadata"]["cost"] == told
         assert finish["messageMetadata"]["estimated"] is True
 

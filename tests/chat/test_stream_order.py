@@ -58,6 +58,7 @@ def test_start_and_finish_carry_our_metadata(each_talk: Talk) -> None:
         "usage": {"inputTokens": 10, "outputTokens": 3, "totalTokens": 13},
         "cost": None,  # nobody knows this model's price
         "estimated": False,
+        "model": "standin/some-model",
     }
     titled = next(part for part in stream.parts if part["type"] == "data-conversation")
     assert titled["transient"] is True

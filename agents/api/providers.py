@@ -1,4 +1,4 @@
-"""The API's agents, providers and models."""
+"""Providers, their keys and their models."""
 
 from __future__ import annotations
 
@@ -10,70 +10,21 @@ from rest_framework import generics, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import person
-from accounts.permissions import IsAdmin, IsAdminOrReadOnly
-from agents import services
-from agents.models import Agent, Provider
-from agents.querysets import AgentQuerySet, ProviderQuerySet
+from accounts.permissions import IsAdmin
+from agents import asking, services
+from agents.api.shared import asked, failed
+from agents.models import Provider
+from agents.querysets import ProviderQuerySet
 from agents.serializers import (
-    AgentSerializer,
-    AgentWriteSerializer,
+    ModelFactsSerializer,
     ModelSerializer,
     ProviderSerializer,
+    ProviderTestSerializer,
     ProviderWriteSerializer,
     RotateSerializer,
+    TestedSerializer,
 )
-
-
-class AgentListView(generics.ListCreateAPIView[Agent]):
-    """Agents, the default first: published ones, for admins all."""
-
-    serializer_class = AgentSerializer
-    permission_classes = [IsAdminOrReadOnly]
-
-    def get_queryset(self) -> QuerySet[Agent]:
-        return _agents(self).in_order()
-
-    @extend_schema(request=AgentWriteSerializer, responses={201: AgentSerializer})
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        fields = _asked(AgentWriteSerializer(data=request.data))
-        agent = services.create_agent(**fields, author=person(request))
-        shown = self.get_serializer(agent).data
-        return Response(shown, status=status.HTTP_201_CREATED)
-
-
-class AgentView(generics.GenericAPIView[Agent]):
-    """One agent, by id or slug."""
-
-    serializer_class = AgentSerializer
-    permission_classes = [IsAdminOrReadOnly]
-
-    def get_object(self) -> Agent:
-        found = _agents(self).by_reference(self.kwargs["reference"])
-        return generics.get_object_or_404(found)
-
-    def get(self, request: Request, reference: str) -> Response:
-        return Response(self.get_serializer(self.get_object()).data)
-
-    @extend_schema(request=AgentWriteSerializer)
-    def put(self, request: Request, reference: str) -> Response:
-        return self._change(request, partial=False)
-
-    @extend_schema(request=AgentWriteSerializer)
-    def patch(self, request: Request, reference: str) -> Response:
-        """A new revision if the way it answers changes."""
-        return self._change(request, partial=True)
-
-    def delete(self, request: Request, reference: str) -> Response:
-        """409 for the default agent, and once a conversation is held with it."""
-        services.delete_agent(agent=self.get_object())
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-    def _change(self, request: Request, *, partial: bool) -> Response:
-        agent = self.get_object()
-        fields = _asked(AgentWriteSerializer(data=request.data, partial=partial))
-        agent = services.update_agent(agent=agent, author=person(request), **fields)
-        return Response(self.get_serializer(agent).data)
+from llm.errors import LLMError
 
 
 class ProviderListView(generics.ListCreateAPIView[Provider]):
@@ -85,7 +36,7 @@ class ProviderListView(generics.ListCreateAPIView[Provider]):
 
     @extend_schema(request=ProviderWriteSerializer, responses={201: ProviderSerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        fields = _asked(ProviderWriteSerializer(data=request.data))
+        fields = asked(ProviderWriteSerializer(data=request.data))
         made = services.create_provider(**fields)
         return _shown(made, status.HTTP_201_CREATED)
 
@@ -115,7 +66,7 @@ class ProviderView(generics.GenericAPIView[Provider]):
 
     def _change(self, request: Request, *, partial: bool) -> Response:
         provider = self.get_object()
-        fields = _asked(ProviderWriteSerializer(data=request.data, partial=partial))
+        fields = asked(ProviderWriteSerializer(data=request.data, partial=partial))
         return _shown(services.update_provider(provider=provider, **fields))
 
 
@@ -131,13 +82,52 @@ class RotateView(generics.GenericAPIView[Provider]):
     @extend_schema(responses=ProviderSerializer)
     def post(self, request: Request, pk: int) -> Response:
         provider = self.get_object()
-        fields = _asked(self.get_serializer(data=request.data))
+        fields = asked(self.get_serializer(data=request.data))
         services.set_provider_key(provider=provider, api_key=fields["api_key"])
         return _shown(provider)
 
 
+class TestView(generics.GenericAPIView[Provider]):
+    """Asks for one token and says in words what is wrong, within 15 seconds."""
+
+    serializer_class = ProviderTestSerializer
+    permission_classes = [IsAdmin]
+
+    def get_queryset(self) -> QuerySet[Provider]:
+        return Provider.objects.with_ciphertext()
+
+    @extend_schema(responses=TestedSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        provider = self.get_object()
+        fields = asked(self.get_serializer(data=request.data))
+        tested = asking.check_provider(provider, fields.get("model", ""))
+        return Response(TestedSerializer(tested).data)
+
+
+class DiscoveryView(generics.GenericAPIView[Provider]):
+    """Every model of a provider, offered here or not, with what is known of it."""
+
+    serializer_class = ModelFactsSerializer
+    permission_classes = [IsAdmin]
+
+    def get_queryset(self) -> QuerySet[Provider]:
+        return Provider.objects.with_ciphertext()
+
+    @extend_schema(responses=ModelFactsSerializer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        """502 where the server has to be asked and does not say."""
+        provider = self.get_object()
+        try:
+            found = asking.models_of(provider)
+        except LLMError as error:
+            return failed(error)
+        page = self.paginate_queryset(found) or []
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
 class ModelListView(generics.ListAPIView[Any]):
-    """Models this workspace can use: of enabled providers that have their key."""
+    """Models this workspace can use: of enabled providers that have their key, without
+    those that are switched off."""
 
     serializer_class = ModelSerializer
 
@@ -146,16 +136,10 @@ class ModelListView(generics.ListAPIView[Any]):
             {"id": f"{provider.name}/{name}", "provider": provider.name, "name": name}
             for provider in Provider.objects.usable().order_by("name")
             for name in provider.model_names
+            if name not in provider.disabled_models
         ]
         page = self.paginate_queryset(models) or []
         return self.get_paginated_response(page)
-
-
-def _agents(view: generics.GenericAPIView[Agent]) -> AgentQuerySet:
-    agents: AgentQuerySet = Agent.objects.select_related("revision")
-    if getattr(view, "swagger_fake_view", False):  # drawn for the schema by nobody
-        return agents.none()
-    return agents.visible_to(person(view.request))
 
 
 def _providers() -> ProviderQuerySet:
@@ -166,9 +150,3 @@ def _shown(provider: Provider, code: int = status.HTTP_200_OK) -> Response:
     """Read again, for the age of its key."""
     found = _providers().get(pk=provider.pk)
     return Response(ProviderSerializer(found).data, status=code)
-
-
-def _asked(serializer: Any) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    fields: dict[str, Any] = serializer.validated_data
-    return fields

@@ -1,0 +1,1 @@
+"""The API's agents, providers and models."""

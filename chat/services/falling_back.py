@@ -1,0 +1,34 @@
+"""Another model for a turn whose own cannot answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agents.resolving import resolve_model
+from chat import prompting
+from chat.models import Turn
+from chat.turns.plan import TurnPlan
+from llm.errors import ProviderModelNotFound
+
+
+def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
+    """The turn as it goes on with `model`, `spent` seconds after its start.
+
+    Raises LLMError where that model cannot be asked either.
+    """
+    turn = Turn.objects.select_related(
+        "conversation", "author", "reply__parent", "reply__agent_revision"
+    ).get(pk=plan.turn_id)
+    question, revision = turn.reply.parent, turn.reply.agent_revision
+    resolved = resolve_model(model)
+    if question is None or revision is None:  # its agent was deleted meanwhile
+        raise ProviderModelNotFound(detail="the agent is gone")
+    # So that a revoked key ends this turn too.
+    turn.credential_id = resolved.credential_id
+    turn.save(update_fields=["credential"])
+    prompt = prompting.build(
+        turn.conversation, question, revision, resolved, turn.author
+    )
+    left = max(prompt.timeouts.total - spent, 1.0)
+    prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=left))
+    return replace(plan, model=model, prompt=prompt, failure=None)

@@ -45,7 +45,7 @@ class AnthropicProvider:
         """A streamed message, as docs.anthropic.com describes it."""
         words = self.reply.split(" ")
         usage = {"input_tokens": 7, "output_tokens": 1}
-        message = {
+        message: dict[str, Any] = {
             "id": "msg_1",
             "type": "message",
             "role": "assistant",

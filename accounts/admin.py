@@ -9,14 +9,19 @@ from allauth.account.decorators import secure_admin_login
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from unfold.forms import (
+    AdminPasswordChangeForm,
+    UserChangeForm,
+    UserCreationForm,
+)
 
 from accounts import services
 from accounts.models import ApiKey, User
 from tenants.admin import platform_site
+from tenants.adminsite import ModelAdmin
 
 # One door to a tenant, with one count of wrong passwords: allauth's.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth's documents have it
@@ -25,7 +30,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 admin.site.unregister(Group)
 
 
-class PersonForm(UserChangeForm[User]):
+class PersonForm(UserChangeForm):  # type: ignore[misc]  # untyped
     """Saves while it is validated: only here a refusal can still be shown."""
 
     class Meta:
@@ -43,15 +48,16 @@ class PersonForm(UserChangeForm[User]):
         return cleaned
 
 
-class NewPersonForm(AdminUserCreationForm[User]):
+class NewPersonForm(UserCreationForm):  # type: ignore[misc]  # untyped
     class Meta:
         model = User
         fields = ["email", "name", "role"]
 
 
-class PersonAdmin(DjangoUserAdmin[User]):
+class PersonAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     form = PersonForm
     add_form = NewPersonForm
+    change_password_form = AdminPasswordChangeForm
     fieldsets = (
         (None, {"fields": ("email", "name", "role", "is_active", "password")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
@@ -116,7 +122,7 @@ platform_site.register(User, PersonAdmin)
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(ModelAdmin[ApiKey]):
     """Deleting revokes. Keys are made by their owners, who alone see them."""
 
     list_display = ["name", "prefix", "user", "created", "last_used_at"]

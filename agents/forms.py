@@ -9,13 +9,26 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.forms.fields import InvalidJSONInput
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from rest_framework.exceptions import ParseError
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelect2Widget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from accounts.errors import APIError
 from accounts.models import User
 from accounts.parsers import load_json
 from agents import services
+from agents.looks import STARTERS_LIMIT
 from agents.models import Agent, Provider
+from agents.parameters import BOUNDS
+from agents.variables import VARIABLES
 from llm.catalogue import provider_names
 
 M = TypeVar("M", bound=Model)
@@ -51,7 +64,9 @@ class ServiceForm(forms.ModelForm[M]):
 class LinesField(forms.CharField):
     """A list of texts, one in each line."""
 
-    widget = forms.Textarea
+    def __init__(self, *, rows: int = 6, **options: Any) -> None:
+        widget = UnfoldAdminTextareaWidget(attrs={"rows": rows})
+        super().__init__(widget=widget, **options)
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value
@@ -87,31 +102,50 @@ class ProviderForm(ServiceForm[Provider]):
     kind = forms.ChoiceField(
         choices=[(name, name) for name in sorted(provider_names())],
         initial="openai",
-        help_text="openai_compatible: any server that speaks OpenAI's API.",
+        widget=UnfoldAdminSelect2Widget,
+        help_text="Whose models these are. openai_compatible: any server that speaks "
+        "OpenAI's API, at the address below. local: the model of this server.",
     )
     models = LinesField(
-        required=False, help_text="Names of models offered here, one in each line."
+        required=False,
+        help_text="Names of models that people may choose, one in each line. Once it "
+        "is saved, “Models” above shows which there are.",
+    )
+    disabled_models = LinesField(
+        label="Models switched off",
+        required=False,
+        help_text="One in each line. Nobody can use them; agents that would answer "
+        "with one say so, or use their fallback.",
     )
     api_key = forms.CharField(
         label="New key",
         required=False,
         max_length=services.KEY_LENGTH,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Never shown again. Left empty, the key stays as it is.",
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="Never shown again. Left empty, the key stays as it is. Answers "
+        "that are being written keep the old key to their end.",
     )
-    remove_key = forms.BooleanField(label="Take the key away", required=False)
+    remove_key = forms.BooleanField(
+        label="Take the key away",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Ends the answers that are being written with it.",
+    )
 
     class Meta:
         model = Provider
         fields = ["name", "kind", "base_url", "enabled"]
         help_texts = {
-            "lane": "How replies of this kind are fetched; the operator may change it "
-            "(LLM_LANES). A model that needs more than its lane can do goes by LiteLLM."
+            "name": "Your own name for it; its models are then called name/model.",
+            "enabled": "Switched off, nobody can use its models.",
+            "lane": "How replies of this kind are fetched; the operator may change "
+            "it (LLM_LANES). A model that needs more than its lane goes by LiteLLM.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["models"] = self.instance.model_names
+        self.initial["disabled_models"] = self.instance.disabled_models
 
     def keep(self, cleaned: dict[str, Any]) -> Provider:
         fields = dict(cleaned)
@@ -124,6 +158,26 @@ class ProviderForm(ServiceForm[Provider]):
         return services.update_provider(provider=self.instance, **fields)
 
 
+class ModelInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # untyped
+    """A text field that suggests the models offered here."""
+
+    def render(self, name: str, value: Any, *args: Any, **kwargs: Any) -> SafeString:
+        options = format_html_join("", '<option value="{}">', offered_models())
+        field = super().render(name, value, *args, **kwargs)
+        return format_html(
+            '{}<datalist id="offered-models">{}</datalist>', field, options
+        )
+
+
+def offered_models() -> list[tuple[str]]:
+    return [
+        (f"{provider.name}/{model}",)
+        for provider in Provider.objects.usable().order_by("name")
+        for model in provider.model_names
+        if model not in provider.disabled_models
+    ]
+
+
 class AgentForm(ServiceForm[Agent]):
     """The agent with its newest revision; `author` is set by the admin."""
 
@@ -133,29 +187,61 @@ class AgentForm(ServiceForm[Agent]):
         required=False,
         strip=False,
         max_length=services.PROMPT_LENGTH,
-        widget=forms.Textarea(attrs={"rows": 12, "class": "vLargeTextField"}),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 12}),
+        help_text="What the model is told before each conversation. Variables: "
+        + "; ".join(f"{{{{{name}}}}}, {what}" for name, what in VARIABLES.items())
+        + ".",
     )
     model = forms.CharField(
-        max_length=201, help_text="<provider name>/<model>, for example openai/gpt-4o."
+        max_length=201,
+        widget=ModelInput(attrs={"list": "offered-models", "autocomplete": "off"}),
+        help_text="The provider's name, a slash, the model's: openai/gpt-4o. The list "
+        "shows what your providers offer.",
+    )
+    fallbacks = LinesField(
+        label="Fallback models",
+        required=False,
+        rows=3,
+        help_text=f"Up to {services.FALLBACKS_LIMIT}, one in each line: asked in this "
+        "order where the model cannot answer. The message says which one did.",
     )
     parameters = ParametersField(
         required=False,
         initial=dict,
-        help_text='For example {"temperature": 0.3, "max_tokens": 800}.',
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        help_text='For example {"temperature": 0.3, "max_tokens": 800}. There are '
+        + "; ".join(f"{name}: {bounds}" for name, bounds in BOUNDS.items())
+        + ". Not every model takes every one; saving tells.",
+    )
+    starters = LinesField(
+        label="Starter questions",
+        required=False,
+        rows=4,
+        help_text=f"Up to {STARTERS_LIMIT}, one in each line, offered on a new page.",
+    )
+    roles = forms.MultipleChoiceField(
+        choices=User.Role.choices,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Who sees it, if its visibility is by roles.",
     )
 
     class Meta:
         model = Agent
-        fields = ["name", "slug", "description", "published", "is_default"]
+        fields = [
+            *("name", "slug", "description", "color", "emoji", "starters"),
+            *("published", "is_default", "position", "visibility", "roles", "people"),
+        ]
+        help_texts = {
+            "slug": "Its name in addresses and for programs, such as “tutor”.",
+            "description": "Shown where people choose an agent.",
+            "people": "Who sees it, if its visibility is by people.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if revision := self.instance.revision:
-            self.initial.update(
-                system_prompt=revision.system_prompt,
-                model=revision.model,
-                parameters=revision.parameters,
-            )
+            self.initial.update(revision.content)
 
     def keep(self, cleaned: dict[str, Any]) -> Agent:
         # Browsers send line breaks as CR LF; a prompt has them as it was written.

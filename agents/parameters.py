@@ -102,6 +102,8 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "response_format": _response_format,
 }
 PARAMETERS = tuple(_CHECKS)
+# What each one may be, in words.
+BOUNDS = {name: check(None) for name, check in _CHECKS.items()}
 
 
 def validate_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

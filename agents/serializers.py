@@ -233,6 +233,16 @@ class ModelSerializer(serializers.Serializer[dict[str, str]]):
     name = serializers.CharField()
 
 
+class VersionSerializer(serializers.Serializer[Any]):
+    """A version of a provider's key; never the key."""
+
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    current = serializers.BooleanField(help_text="New turns take this one.")
+    running_turns = serializers.IntegerField()
+
+
 class ProviderTestSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(
         max_length=150, required=False, help_text="Left out: the provider's first."

@@ -32,6 +32,16 @@ urlpatterns = [
         providers.RotateView.as_view(),
         name="provider-rotate",
     ),
+    path(
+        "providers/<int:pk>/keys",
+        providers.VersionListView.as_view(),
+        name="provider-keys",
+    ),
+    path(
+        "providers/<int:pk>/keys/<int:version>/revoke",
+        providers.RevokeView.as_view(),
+        name="provider-key-revoke",
+    ),
     path("providers/<int:pk>/test", providers.TestView.as_view(), name="provider-test"),
     path(
         "providers/<int:pk>/models",

@@ -13,6 +13,7 @@ from chat.schema import (
     ConversationStream,
 )
 from chat.views import api, exports, stream
+from chat.views.trying import TryView
 from tenants.db import scope, unit
 
 _list = api.ConversationListView.as_view()
@@ -67,4 +68,5 @@ urlpatterns = [
     path("chat/<id:conversation_id>/stop", stream.stop, name="conversation-stop"),
     path("export", exports.ArchiveExportView.as_view(), name="export"),
     path("import", exports.ImportView.as_view(), name="import"),
+    path("agents/<slug:reference>/try", TryView.as_view(), name="agent-try"),
 ]

@@ -12,6 +12,7 @@ from typing import Any
 import django_stubs_ext
 
 from config import env
+from config.adminlook import FAVICON, PRIMARY
 from config.database import connection_settings
 
 # Lets Django's generic classes be subscripted as the type stubs have them.
@@ -69,6 +70,7 @@ TENANT_APPS = [
     "chat",
 ]
 INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates and site it replaces
     *SHARED_APPS,
     *(app for app in TENANT_APPS if app not in SHARED_APPS),
     "django.contrib.staticfiles",
@@ -91,6 +93,9 @@ TENANT_PROVISIONERS = [
     "accounts.services.provision_tenant",
     "agents.services.provision_tenant",
 ]
+# Says how many turns run on each version of a provider's key; who pins them stands
+# above agents, which show it.
+RUNNING_BY_CREDENTIAL = "chat.services.credentials.running_by_credential"
 
 DATABASE_URL = env.text("DATABASE_URL")
 DB_POOL_SIZE = env.integer("DB_POOL_SIZE", 8, minimum=4)
@@ -167,6 +172,34 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
         "manifest-src": ["'self'"],
     }
+}
+# Added for the admin alone: its framework evaluates attributes as scripts and writes
+# styles, and only admins come there.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    "script-src": ["'unsafe-eval'"],
+    "style-src": ["'unsafe-inline'"],
+}
+
+# ---------------------------------------------------------------------------- admin
+UNFOLD = {
+    "SITE_TITLE": "Parley",
+    "SITE_HEADER": "Parley",
+    "SITE_SUBHEADER": "Administration",
+    "SITE_SYMBOL": "forum",
+    "SITE_FAVICONS": [FAVICON],
+    "SHOW_BACK_BUTTON": True,
+    "DASHBOARD_CALLBACK": "usage.dashboard.add_today",
+    "COLORS": {"primary": PRIMARY},
+    "SIDEBAR": {"show_search": True, "navigation": "config.adminlook.tenant_sidebar"},
+    "COMMAND": {"search_models": True},
+}
+UNFOLD_PLATFORM = {
+    "SITE_TITLE": "Parley platform",
+    "SITE_HEADER": "Parley platform",
+    "SITE_SYMBOL": "domain",
+    "SITE_FAVICONS": [FAVICON],
+    "SHOW_BACK_BUTTON": True,
+    "COLORS": {"primary": PRIMARY},
 }
 
 # ------------------------------------------------------- people, sessions, API keys

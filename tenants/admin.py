@@ -7,21 +7,27 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.forms import AuthenticationForm
+from unfold.widgets import (
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from tenants import hosts, services
+from tenants.adminsite import AdminSite, ModelAdmin, TabularInline
 from tenants.models import Domain, Tenant
 
 # Wrong passwords for one name, and the seconds in which they are counted.
 ATTEMPTS, WINDOW = 5, 300
 
 
-class SignInForm(AdminAuthenticationForm):
+class SignInForm(AuthenticationForm):  # type: ignore[misc]  # untyped
     """Counts attempts in the cache, which each process has for itself. By name, not by
     address: behind a proxy all have the proxy's."""
 
@@ -37,15 +43,16 @@ class SignInForm(AdminAuthenticationForm):
             cache.set(key, count, WINDOW)
         if count > ATTEMPTS:
             raise ValidationError("Too many attempts. Try again in 5 minutes.")
-        cleaned = super().clean()
+        cleaned: dict[str, Any] = super().clean()
         cache.delete(key)
         return cleaned
 
 
-class PlatformSite(admin.AdminSite):
+class PlatformSite(AdminSite):
+    """`settings_name` is where unfold looks for what the site is like."""
+
+    settings_name = "UNFOLD_PLATFORM"
     login_form = SignInForm
-    site_header = "Parley platform"
-    site_title = "Parley platform"
     index_title = "Tenants"
 
 
@@ -54,12 +61,16 @@ platform_site = PlatformSite(name="platform")
 
 class TenantAddForm(forms.ModelForm[Tenant]):
     domain = forms.CharField(
-        required=False, help_text="Host name. Left empty: <slug>.localhost."
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Host name. Left empty: the slug and “.localhost”.",
     )
-    owner_email = forms.EmailField(help_text="Becomes the tenant's owner.")
+    owner_email = forms.EmailField(
+        widget=UnfoldAdminEmailInputWidget, help_text="Becomes the tenant's owner."
+    )
     owner_password = forms.CharField(
         required=False,
-        widget=forms.PasswordInput,
+        widget=UnfoldAdminPasswordWidget,
         help_text="Left empty, the owner sets one by “Forgot your password?”.",
     )
 
@@ -93,13 +104,13 @@ class TenantAddForm(forms.ModelForm[Tenant]):
         """Tenants have no many-to-many fields; the admin calls this all the same."""
 
 
-class DomainInline(admin.TabularInline[Domain, Tenant]):
+class DomainInline(TabularInline[Domain, Tenant]):
     model = Domain
     extra = 0
 
 
 @admin.register(Tenant, site=platform_site)
-class TenantAdmin(admin.ModelAdmin[Tenant]):
+class TenantAdmin(ModelAdmin[Tenant]):
     list_display = ["name", "slug", "status", "created_at"]
     list_filter = ["status"]
     search_fields = ["name", "slug", "domains__domain"]

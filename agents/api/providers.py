@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from accounts.permissions import IsAdmin
 from agents import asking, services
 from agents.api.shared import asked, failed
+from agents.draining import versions_of
 from agents.models import Provider
 from agents.querysets import ProviderQuerySet
 from agents.serializers import (
@@ -23,6 +24,7 @@ from agents.serializers import (
     ProviderWriteSerializer,
     RotateSerializer,
     TestedSerializer,
+    VersionSerializer,
 )
 from llm.errors import LLMError
 
@@ -85,6 +87,39 @@ class RotateView(generics.GenericAPIView[Provider]):
         fields = asked(self.get_serializer(data=request.data))
         services.set_provider_key(provider=provider, api_key=fields["api_key"])
         return _shown(provider)
+
+
+class VersionListView(generics.GenericAPIView[Provider]):
+    """The versions of a provider's key, newest first, and what still runs on each."""
+
+    serializer_class = VersionSerializer
+    permission_classes = [IsAdmin]
+
+    def get_queryset(self) -> QuerySet[Provider]:
+        return _providers()
+
+    @extend_schema(responses=VersionSerializer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        page = self.paginate_queryset(versions_of(self.get_object())) or []
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+class RevokeView(generics.GenericAPIView[Provider]):
+    """Ends a version at once, and the turns that run on it. Harmless twice."""
+
+    serializer_class = VersionSerializer
+    permission_classes = [IsAdmin]
+
+    def get_queryset(self) -> QuerySet[Provider]:
+        return _providers()
+
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request, pk: int, version: int) -> Response:
+        versions = self.get_object().credentials
+        services.revoke_credential(
+            credential=generics.get_object_or_404(versions, version=version)
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class TestView(generics.GenericAPIView[Provider]):

@@ -59,7 +59,7 @@ def start_turn(*, user: User, send: Send) -> TurnPlan:
         # Two requests made the same new conversation, and the other one has it now; or
         # the agent was deleted after we had chosen it.
         name = _violated(error)
-        if name != "chat_conversation_pkey" and "_fk_agents_agent" not in name:
+        if name != "chat_conversation_pkey" and "_fk_agents" not in name:
             raise
         started = _commit(user, send)
     return _plan(user, started)

@@ -1,0 +1,41 @@
+"""Pages of one row beside its form: reached by unfold's buttons, which are links, so
+that what changes anything is a form on the page."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Model
+from django.http import Http404, HttpRequest
+from django.template.response import TemplateResponse
+
+M = TypeVar("M", bound=Model)
+
+
+def row(model_admin: admin.ModelAdmin[M], request: HttpRequest, object_id: str) -> M:
+    """Raises Http404, and PermissionDenied for who may not change it."""
+    found = model_admin.get_object(request, object_id)
+    if found is None:
+        raise Http404
+    if not model_admin.has_change_permission(request, found):
+        raise PermissionDenied
+    return found
+
+
+def page(
+    model_admin: admin.ModelAdmin[M],
+    request: HttpRequest,
+    original: M,
+    template: str,
+    **context: Any,
+) -> TemplateResponse:
+    request.current_app = model_admin.admin_site.name
+    shared = model_admin.admin_site.each_context(request)
+    own = {"opts": model_admin.opts, "original": original}
+    return TemplateResponse(request, template, {**shared, **own, **context})
+
+
+def said(error: ValidationError) -> str:
+    return " ".join(error.messages)

@@ -1,0 +1,164 @@
+"""Providers: their form, and pages for their keys, a test and their models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase, HttpResponseRedirect
+
+from agents import asking, services
+from agents.admin.pages import page, row, said
+from agents.draining import versions_of
+from agents.forms import ProviderForm
+from agents.models import Agent, Provider
+from llm.errors import LLMError
+from llm.lanes import Lanes
+from tenants.adminsite import ModelAdmin, page_button
+
+
+@admin.register(Provider)
+class ProviderAdmin(ModelAdmin[Provider]):
+    form = ProviderForm
+    list_display = ["name", "kind", "base_url", "lane", "enabled", "key"]
+    list_filter = ["enabled", "kind"]
+    search_fields = ["name", "base_url"]
+    fieldsets = [
+        (None, {"fields": ["name", "kind", "base_url", "lane", "enabled"]}),
+        ("Models", {"fields": ["models", "disabled_models"]}),
+        ("Key", {"fields": ["key", "api_key", "remove_key"]}),
+    ]
+    readonly_fields = ["key", "lane"]
+    actions = None  # deleted one at a time: some of many may be in use
+    actions_detail = ["check_page", "models_page", "keys_page"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
+        return Provider.objects.with_key_age().order_by("name")
+
+    @admin.display(description="key", empty_value="none")
+    def key(self, provider: Provider) -> str | None:
+        """Never the key itself."""
+        since = getattr(provider, "key_updated_at", None)
+        return f"set on {since:%Y-%m-%d %H:%M} UTC" if since else None
+
+    @admin.display
+    def lane(self, provider: Provider) -> str | None:
+        """Of the kind, as llm.lanes and the operator's settings have it."""
+        if not provider.kind:
+            return None
+        return Lanes(settings.LLM_LANES).of(provider.kind).label
+
+    @page_button("Test", path="check", icon="network_check")
+    def check_page(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks for one token and says in words what is wrong."""
+        provider = row(self, request, object_id)
+        model = request.POST.get("model", "").strip()
+        tested: asking.Tested | None = None
+        problem = ""
+        if request.method == "POST":
+            try:
+                tested = asking.check_provider(_with_key(provider), model)
+            except ValidationError as error:
+                problem = said(error)
+        return page(
+            self,
+            request,
+            provider,
+            "agents/provider_check.html",
+            title=f"Test {provider.name}",
+            tested=tested,
+            problem=problem,
+            model=model or next(iter(provider.model_names), ""),
+        )
+
+    @page_button("Models", path="models", icon="list")
+    def models_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """What there is, to be offered and switched off by ticking."""
+        provider = row(self, request, object_id)
+        if request.method == "POST":
+            offered = request.POST.getlist("offered")
+            off = request.POST.getlist("off")
+            try:
+                services.update_provider(
+                    provider=provider, models=offered, disabled_models=off
+                )
+            except ValidationError as error:
+                messages.error(request, said(error))
+            else:
+                self.log_change(request, provider, "Changed its models.")
+                messages.success(request, f"{len(offered)} models are offered now.")
+            return HttpResponseRedirect(request.path)
+        found: list[asking.ModelFacts] = []
+        problem = ""
+        try:
+            found = asking.models_of(_with_key(provider))
+        except LLMError as error:
+            problem = error.text
+        return page(
+            self,
+            request,
+            provider,
+            "agents/provider_models.html",
+            title=f"Models of {provider.name}",
+            models=found,
+            known={model.name for model in found},
+            problem=problem,
+        )
+
+    @page_button("Keys", path="keys", icon="key")
+    def keys_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Rotate, watch the old versions drain, revoke."""
+        provider = row(self, request, object_id)
+        if request.method == "POST":
+            self._change_key(request, provider)
+            return HttpResponseRedirect(request.path)
+        return page(
+            self,
+            request,
+            provider,
+            "agents/provider_keys.html",
+            title=f"Keys of {provider.name}",
+            versions=versions_of(provider),
+        )
+
+    def _change_key(self, request: HttpRequest, provider: Provider) -> None:
+        if "revoke" in request.POST:
+            for credential in provider.credentials.active():
+                if str(credential.version) == request.POST["revoke"]:
+                    services.revoke_credential(credential=credential)
+                    done = f"Version {credential.version} is revoked."
+                    self.log_change(request, provider, done)
+                    messages.success(request, done)
+            return
+        try:
+            made = services.set_provider_key(
+                provider=provider, api_key=request.POST.get("api_key", "")
+            )
+        except ValidationError as error:
+            messages.error(request, said(error))
+            return
+        done = f"Version {made.version} is what new answers take."
+        self.log_change(request, provider, done)
+        messages.success(request, done)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Provider | None = None
+    ) -> bool:
+        used = obj is not None and Agent.objects.using_provider(obj).exists()
+        return super().has_delete_permission(request, obj) and not used
+
+    def delete_model(self, request: HttpRequest, obj: Provider) -> None:
+        services.delete_provider(provider=obj)
+
+    def save_model(
+        self, request: HttpRequest, obj: Provider, form: Any, change: bool
+    ) -> None:
+        """The form has saved it."""
+
+
+def _with_key(provider: Provider) -> Provider:
+    return Provider.objects.with_ciphertext().get(pk=provider.pk)

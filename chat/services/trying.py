@@ -1,0 +1,129 @@
+"""A question to a draft of an agent, answered once: no conversation is stored, but what
+it used is charged to whoever tried."""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from agents.asking import client
+from agents.models import Agent
+from agents.resolving import resolve_model
+from agents.services.revisions import draft_revision
+from chat import prompting
+from chat.errors import InvalidMessageError, TooLargeError
+from chat.ids import new_id
+from chat.models import Conversation, Message
+from llm import tokens
+from llm.client import Prompt
+from llm.errors import LLMError
+from llm.events import Finished, ReasoningDelta, TextDelta, Usage
+from tenants.db import release
+from usage.services import Subject, price_of, record_call
+
+# Somebody waits in front of a page for the whole answer.
+_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """`failure` after whatever had come by then."""
+
+    model: str
+    text: str
+    reasoning: str
+    usage: Usage
+    cost: Decimal | None
+    duration_ms: int
+    failure: LLMError | None
+
+
+def try_agent(*, agent: Agent, user: User, message: str, **draft: Any) -> Tried:
+    """Ask the agent as `draft` would change it: fields of a revision.
+
+    Waits for the answer, without a connection to the database. Raises django's
+    ValidationError for a draft that could not be saved, InvalidMessageError and
+    TooLargeError, and LLMError for a model that cannot be asked.
+    """
+    if not message.strip():
+        raise InvalidMessageError("The message is empty.")
+    if len(message.encode()) > settings.TURN_MAX_MESSAGE_BYTES:
+        raise TooLargeError(
+            f"A message may have {settings.TURN_MAX_MESSAGE_BYTES // 1024} KiB."
+        )
+    with transaction.atomic():
+        revision = draft_revision(agent.revision, **draft)
+    question = Message(role=Message.Role.USER, text=message)
+    prompt = prompting.build(
+        Conversation(owner=user),
+        question,
+        revision,
+        resolve_model(revision.model),
+        user,
+    )
+    total = min(prompt.timeouts.total, _SECONDS)
+    prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=total))
+    release()
+    tried = async_to_sync(_answer)(prompt, revision.model)
+    _record(agent, user, tried)
+    return tried
+
+
+async def _answer(prompt: Prompt, model: str) -> Tried:
+    text: list[str] = []
+    reasoning: list[str] = []
+    usage: Usage | None = None
+    failure: LLMError | None = None
+    started = time.monotonic()
+    try:
+        async with aclosing(client().stream(prompt)) as events:
+            async for event in events:
+                match event:
+                    case TextDelta():
+                        text.append(event.text)
+                    case ReasoningDelta():
+                        reasoning.append(event.text)
+                    case Finished():
+                        usage = event.usage
+    except LLMError as error:
+        failure, usage = error, error.partial_usage
+    said, thought = "".join(text), "".join(reasoning)
+    if usage is None:
+        usage = Usage(0, 0)  # it failed before its first token
+        if said or thought:
+            usage = tokens.estimate_usage(prompt.messages, thought + said, prompt.model)
+    return Tried(
+        model=model,
+        text=said,
+        reasoning=thought,
+        usage=usage,
+        cost=price_of(prompt.endpoint, prompt.model, usage),
+        duration_ms=round((time.monotonic() - started) * 1000),
+        failure=failure,
+    )
+
+
+def _record(agent: Agent, user: User, tried: Tried) -> None:
+    record_call(
+        subject=Subject(
+            user_id=user.pk,
+            agent_id=agent.pk,
+            model=tried.model,
+            conversation_id="",
+            message_id="",
+            turn_id=new_id(),
+        ),
+        usage=tried.usage,
+        cost=tried.cost,
+        status="failed" if tried.failure else "done",
+        ttft_ms=None,
+        duration_ms=tried.duration_ms,
+    )

@@ -1,0 +1,67 @@
+"""How the admin looks: its colours, which are the chat page's, and its sidebar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+# Shades of the accent of static/css/base.css.
+PRIMARY = {
+    "50": "#f1f7f5",
+    "100": "#dcece6",
+    "200": "#bbdacf",
+    "300": "#93cbb8",
+    "400": "#63a892",
+    "500": "#438a75",
+    "600": "#2c5c4e",
+    "700": "#264f43",
+    "800": "#214036",
+    "900": "#1d352e",
+    "950": "#0f1f1a",
+}
+
+
+def _icon(request: HttpRequest) -> str:
+    return static("icon.svg")
+
+
+FAVICON = {"rel": "icon", "type": "image/svg+xml", "href": _icon}
+# Model, title and icon (Material Symbols) in the order of setting up a workspace.
+_PAGES = {
+    "Answers": [
+        ("agents_agent", "Agents", "smart_toy"),
+        ("agents_provider", "Providers", "hub"),
+    ],
+    "People": [
+        ("accounts_user", "People", "group"),
+        ("accounts_apikey", "API keys", "key"),
+    ],
+    "Usage": [("usage_usagerecord", "Usage records", "monitoring")],
+}
+
+
+def tenant_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    start = {
+        "title": "Today",
+        "icon": "dashboard",
+        "link": reverse("admin:index"),
+    }
+    groups = [
+        {
+            "title": title,
+            "separator": True,
+            "items": [
+                {
+                    "title": name,
+                    "icon": icon,
+                    "link": reverse(f"admin:{model}_changelist"),
+                }
+                for model, name, icon in pages
+            ],
+        }
+        for title, pages in _PAGES.items()
+    ]
+    return [{"items": [start]}, *groups]

@@ -124,8 +124,8 @@ def facts(provider: Provider, model: str) -> ModelFacts:
 
 
 def _listing_endpoint(provider: Provider) -> Endpoint:
-    """Lists of known kinds need neither key nor network."""
-    if provider.kind in catalogue.KEYLESS:
+    """Lists that are known need neither key nor network."""
+    if provider.kind in discovery.ASKED:
         return reach(provider)[0]
     return Endpoint(provider.kind)
 

@@ -11,7 +11,7 @@ from llm import _litellm, catalogue, errors, network, session
 from llm.client import NO_KEY, Endpoint
 
 # Programs that people run themselves answer to `/models`, some below another address.
-_ASKED: Final = catalogue.KEYLESS - {"local"}
+ASKED: Final = catalogue.KEYLESS - {"local"}
 _BELOW: Final = {"ollama": "/v1/models", "ollama_chat": "/v1/models"}
 _SECONDS: Final = 15.0
 _BYTES: Final = 2 * 1024 * 1024
@@ -22,7 +22,7 @@ _LONGEST: Final = 150
 async def models_at(endpoint: Endpoint, *, private_addresses: bool) -> list[str]:
     """Names of models, sorted. Raises `LLMError` where the server has to be asked and
     does not say; without `private_addresses` nobody in a private network is."""
-    if endpoint.provider not in _ASKED:
+    if endpoint.provider not in ASKED:
         return list(await asyncio.to_thread(catalogue.models_of, endpoint.provider))
     if endpoint.base_url is None:
         raise errors.ProviderBadRequest(f"{endpoint.provider!r} needs a base_url")

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from django.test import Client
+from django.utils.html import escape
 
 from tenants.db import PUBLIC, entered
 from tenants.models import Tenant
@@ -46,3 +47,12 @@ class TenantClient(Client):
 
     def request(self, **request: Any) -> Any:
         return contextvars.copy_context().run(super().request, **request)
+
+
+def form_errors(answer: Any) -> list[str]:
+    """What a form of the admin complains about, and shows; fails when it was saved."""
+    assert answer.status_code == 200
+    found = [message for each in answer.context["errors"] for message in each]
+    page = answer.content.decode()
+    assert all(escape(message) in page for message in found), found
+    return found

@@ -11,7 +11,7 @@ import pytest
 from accounts.models import ApiKey, User
 from tenants.db import PUBLIC, entered
 from tenants.models import Tenant
-from tests.clients import TenantClient
+from tests.clients import TenantClient, form_errors
 from tests.factories import PASSWORD, email_of, make_key, person
 
 ClientFor = Callable[..., TenantClient]
@@ -30,12 +30,6 @@ def change(tenant: Tenant, client: TenantClient, whom: str, **changes: str) -> A
     user = person(tenant, whom)
     form = {"email": user.email, "name": "", "role": user.role, "is_active": "on"}
     return client.post(f"{PEOPLE}/{user.pk}/change/", form | changes)
-
-
-def errors(answer: Any) -> list[str]:
-    assert answer.status_code == 200
-    page = answer.content.decode()
-    return re.findall(r'<ul class="errorlist[^>]*>\s*<li>(.*?)</li>', page)
 
 
 @pytest.mark.parametrize("username", ["owner@acme.test", "OWNER@Acme.Test"])
@@ -115,7 +109,7 @@ def test_a_person_is_made_with_a_password(
             "password2": "harbour-quilt-17",
         },
     )
-    assert answer.status_code == 302, errors(answer)
+    assert answer.status_code == 302, form_errors(answer)
     signed_in = client_for(acme).post(
         SIGN_IN, {"login": "new@acme.test", "password": "harbour-quilt-17"}
     )
@@ -124,7 +118,7 @@ def test_a_person_is_made_with_a_password(
 
 def test_an_address_is_taken_in_any_case(acme: Tenant, admin: TenantClient) -> None:
     form = {"email": "MEMBER@acme.test", "role": "member", "usable_password": "false"}
-    assert errors(admin.post(f"{PEOPLE}/add/", form))
+    assert form_errors(admin.post(f"{PEOPLE}/add/", form))
 
 
 def test_a_password_is_set_by_an_admin(
@@ -136,7 +130,7 @@ def test_a_password_is_set_by_an_admin(
     new = "harbour-quilt-17"
     form = {"usable_password": "true", "password1": new, "password2": new}
     answer = admin.post(url, form | {"set-password": ""})
-    assert answer.status_code == 302, errors(answer)
+    assert answer.status_code == 302, form_errors(answer)
     with entered(acme.scope):
         assert person(acme, "member").check_password(new)
         assert new not in person(acme, "member").password
@@ -144,7 +138,7 @@ def test_a_password_is_set_by_an_admin(
 
 def test_a_person_is_changed(acme: Tenant, admin: TenantClient) -> None:
     answer = change(acme, admin, "member", role="admin", name="Meg")
-    assert answer.status_code == 302, errors(answer)
+    assert answer.status_code == 302, form_errors(answer)
     member = person(acme, "member")
     assert (member.role, member.name) == ("admin", "Meg")
     assert member.check_password(PASSWORD)
@@ -154,7 +148,7 @@ def test_a_person_is_changed(acme: Tenant, admin: TenantClient) -> None:
 def test_the_last_owner_stays(
     changes: dict[str, str], acme: Tenant, admin: TenantClient
 ) -> None:
-    [error] = errors(change(acme, admin, "owner", **changes))
+    [error] = form_errors(change(acme, admin, "owner", **changes))
     assert "last active owner" in error
     owner = person(acme, "owner")
     assert (owner.role, owner.is_active) == ("owner", True)
@@ -171,7 +165,7 @@ def test_admins_can_neither_change_owners_nor_make_them(
     assert change(acme, client, "owner", name="Mine").status_code == 403
     owner = person(acme, "owner")
     assert client.post(f"{PEOPLE}/{owner.pk}/password/", {}).status_code == 403
-    assert errors(change(acme, client, "stranger", role="owner"))
+    assert form_errors(change(acme, client, "stranger", role="owner"))
     assert change(acme, client, "stranger", role="admin").status_code == 302
 
 
@@ -277,7 +271,7 @@ def test_a_platform_admin_makes_a_tenant(
             "owner_password": PASSWORD,
         },
     )
-    assert answer.status_code == 302, errors(answer)
+    assert answer.status_code == 302, form_errors(answer)
     initech = Tenant(slug="initech", schema_name="t_initech")
     signed_in = client_for(initech).post(
         SIGN_IN, {"login": "owner@initech.test", "password": PASSWORD}

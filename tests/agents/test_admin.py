@@ -19,7 +19,7 @@ from chat.models import Conversation
 from llm.lanes import Lane
 from tenants.db import entered
 from tenants.models import Tenant
-from tests.clients import TenantClient
+from tests.clients import TenantClient, form_errors
 from tests.factories import person
 
 ClientFor = Callable[..., TenantClient]
@@ -43,8 +43,9 @@ AGENT = {
     "model": MODEL,
     "system_prompt": "One.\r\nTwo.",
     "parameters": '{"temperature": 0.5}',
-    "revisions-TOTAL_FORMS": "0",
-    "revisions-INITIAL_FORMS": "0",
+    "color": "slate",
+    "visibility": "everybody",
+    "position": "0",
 }
 
 
@@ -53,15 +54,8 @@ def admin(acme: Tenant, client_for: ClientFor) -> TenantClient:
     return client_for(acme, "owner")
 
 
-def errors(answer: Any) -> list[str]:
-    """What a form complains about; fails when it was saved."""
-    assert answer.status_code == 200
-    page = answer.content.decode()
-    return re.findall(r'<ul class="errorlist[^>]*>\s*<li>(.*?)</li>', page)
-
-
 def saved(answer: Any) -> bool:
-    assert answer.status_code == 302, errors(answer)
+    assert answer.status_code == 302, form_errors(answer)
     return True
 
 
@@ -128,7 +122,7 @@ def test_an_empty_key_field_keeps_the_key_and_a_box_takes_it_away(
 def test_a_refused_provider_is_shown_with_its_error(
     change: dict[str, str], acme: Tenant, admin: TenantClient
 ) -> None:
-    assert errors(admin.post(f"{PROVIDERS}/add/", PROVIDER | change))
+    assert form_errors(admin.post(f"{PROVIDERS}/add/", PROVIDER | change))
     with entered(acme.scope):
         assert Provider.objects.count() == 1
 
@@ -161,7 +155,7 @@ def test_refused_parameters_are_shown_as_they_were_typed(
     parameters: str, acme: Tenant, admin: TenantClient
 ) -> None:
     answer = admin.post(f"{AGENTS}/add/", AGENT | {"parameters": parameters})
-    assert errors(answer)
+    assert form_errors(answer)
     assert escape(parameters) in answer.content.decode()
     with entered(acme.scope):
         assert not Agent.objects.filter(slug="tutor").exists()
@@ -190,9 +184,14 @@ def test_an_agent_is_made_and_revised_by_its_author(
     with entered(acme.scope):
         numbers = agent.revisions.values_list("number", "system_prompt")
         assert list(numbers) == [(2, "Three."), (1, "One.\nTwo.")]
-    page = admin.get(url).content.decode()
-    assert "Three.</textarea>" in page
-    assert "One.<br>Two." in page, "the history"
+    assert "Three.</textarea>" in admin.get(url).content.decode()
+    revisions = f"{AGENTS}/{agent.pk}/revisions/"
+    assert "-One.\n-Two.\n+Three." in admin.get(revisions).content.decode()
+    assert admin.post(revisions, {"number": "1"}).status_code == 302
+    with entered(acme.scope):
+        newest = agent.revisions.first()
+        assert newest is not None
+        assert (newest.number, newest.system_prompt) == (3, "One.\nTwo.")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +210,7 @@ def test_an_agent_is_made_and_revised_by_its_author(
 def test_a_refused_agent_is_shown_with_its_error(
     change: dict[str, str], acme: Tenant, admin: TenantClient
 ) -> None:
-    assert errors(admin.post(f"{AGENTS}/add/", AGENT | change))
+    assert form_errors(admin.post(f"{AGENTS}/add/", AGENT | change))
     with entered(acme.scope):
         assert Agent.objects.count() == 1
 

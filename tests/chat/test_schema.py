@@ -79,7 +79,8 @@ def check(
             base_url=str(owner.base_url), headers=headers, session=session
         )
         statuses[answer.status_code] += 1
-        assert answer.status_code < 500, (
+        # 502: that a provider does not answer is told, and no error of ours.
+        assert answer.status_code < 500 or answer.status_code == 502, (
             f"{answer.status_code}: {case.as_curl_command()}"
         )
 

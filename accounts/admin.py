@@ -26,6 +26,8 @@ from tenants.adminsite import ModelAdmin
 # One door to a tenant, with one count of wrong passwords: allauth's.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth's documents have it
 
+admin.site.index_title = "Today"
+
 # Roles say what people may do; groups would only seem to.
 admin.site.unregister(Group)
 

@@ -20,6 +20,7 @@ from agents.services import (
     PROMPT_LENGTH,
 )
 
+PEOPLE_LIMIT = 500
 # Who may see an agent, and why it cannot answer, is the admins' business.
 _FOR_ADMINS = ("visibility", "roles", "people", "problem")
 
@@ -125,15 +126,23 @@ class AgentWriteSerializer(serializers.Serializer[Agent]):
     roles = serializers.ListField(
         child=serializers.ChoiceField(choices=User.Role.choices), required=False
     )
-    people = serializers.SlugRelatedField(
-        slug_field="email",
-        many=True,
-        queryset=User.objects.all(),
+    people = serializers.ListField(
+        child=serializers.CharField(max_length=254),
+        max_length=PEOPLE_LIMIT,
         required=False,
         help_text="E-mail addresses of people here.",
     )
     is_default = serializers.BooleanField(required=False)
     published = serializers.BooleanField(required=False)
+
+    def validate_people(self, emails: list[str]) -> list[User]:
+        wanted = {email.strip().lower() for email in emails}
+        found = list(User.objects.filter(email__in=wanted))
+        if missing := wanted - {user.email for user in found}:
+            raise serializers.ValidationError(
+                f"Nobody here has the address {min(missing)}."
+            )
+        return found
 
 
 class RevisionSerializer(serializers.ModelSerializer[AgentRevision]):

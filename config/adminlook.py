@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -43,13 +44,27 @@ _PAGES = {
 }
 
 
+_PLATFORM_PAGES = {
+    "Platform": [
+        ("tenants_tenant", "Tenants", "domain"),
+        ("accounts_user", "Administrators", "shield_person"),
+    ]
+}
+
+
 def tenant_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    start = {
-        "title": "Today",
-        "icon": "dashboard",
-        "link": reverse("admin:index"),
-    }
-    groups = [
+    start = {"title": "Today", "icon": "dashboard", "link": reverse("admin:index")}
+    return [{"items": [start]}, *_groups("admin", _PAGES)]
+
+
+def platform_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    return _groups("platform", _PLATFORM_PAGES)
+
+
+def _groups(
+    site: str, pages: Mapping[str, list[tuple[str, str, str]]]
+) -> list[dict[str, Any]]:
+    return [
         {
             "title": title,
             "separator": True,
@@ -57,11 +72,10 @@ def tenant_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 {
                     "title": name,
                     "icon": icon,
-                    "link": reverse(f"admin:{model}_changelist"),
+                    "link": reverse(f"{site}:{model}_changelist"),
                 }
-                for model, name, icon in pages
+                for model, name, icon in items
             ],
         }
-        for title, pages in _PAGES.items()
+        for title, items in pages.items()
     ]
-    return [{"items": [start]}, *groups]

@@ -197,6 +197,7 @@ UNFOLD_PLATFORM = {
     "SITE_TITLE": "Parley platform",
     "SITE_HEADER": "Parley platform",
     "SITE_SYMBOL": "domain",
+    "SIDEBAR": {"navigation": "config.adminlook.platform_sidebar"},
     "SITE_FAVICONS": [FAVICON],
     "SHOW_BACK_BUTTON": True,
     "COLORS": {"primary": PRIMARY},

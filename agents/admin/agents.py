@@ -40,6 +40,7 @@ class AgentAdmin(ModelAdmin[Agent]):
     actions_detail = ["revisions_page"]
     readonly_fields = ["problem"]
     autocomplete_fields = ["people"]
+    prepopulated_fields = {"slug": ["name"]}
     fieldsets = [
         (None, {"fields": ["name", "slug", "description"]}),
         (

@@ -18,6 +18,7 @@ from agents.api.shared import asked
 from agents.availability import providers_by_name
 from agents.history import difference
 from agents.models import Agent, AgentRevision
+from agents.querysets import AgentQuerySet
 from agents.serializers import (
     AgentSerializer,
     AgentWriteSerializer,
@@ -32,15 +33,16 @@ class AgentsView(generics.GenericAPIView[Agent]):
     serializer_class = AgentSerializer
     permission_classes = [IsAdminOrReadOnly]
 
-    def get_queryset(self) -> QuerySet[Agent]:
-        agents = Agent.objects.select_related("revision").prefetch_related("people")
+    def get_queryset(self) -> AgentQuerySet:
+        agents: AgentQuerySet = Agent.objects.select_related("revision")
+        agents = agents.prefetch_related("people")
         if getattr(self, "swagger_fake_view", False):  # drawn for the schema by nobody
             return agents.none()
         return agents.visible_to(person(self.request)).in_order()
 
     def get_object(self) -> Agent:
-        found = Agent.objects.by_reference(self.kwargs["reference"])
-        return generics.get_object_or_404(self.get_queryset() & found)
+        found = self.get_queryset().by_reference(self.kwargs["reference"])
+        return generics.get_object_or_404(found)
 
     def get_serializer_context(self) -> dict[str, Any]:
         context = dict(super().get_serializer_context())

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agents.resolving import resolve_model
 from chat import prompting
-from chat.models import Turn
+from chat.models import Message, Turn
 from chat.turns.plan import TurnPlan
 from llm.errors import ProviderModelNotFound
 
@@ -23,7 +23,9 @@ def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
     resolved = resolve_model(model)
     if question is None or revision is None:  # its agent was deleted meanwhile
         raise ProviderModelNotFound(detail="the agent is gone")
-    # So that a revoked key ends this turn too.
+    # So that a revoked key ends this turn too, and so that it is counted as this
+    # model's if our process dies.
+    Message.objects.filter(pk=plan.reply_id).update(model=model)
     turn.credential_id = resolved.credential_id
     turn.save(update_fields=["credential"])
     prompt = prompting.build(

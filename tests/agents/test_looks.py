@@ -41,7 +41,7 @@ def sees(acme: Tenant, client_for: ClientFor, name: str) -> bool:
     """In the list and by its address, which must agree."""
     client = client_for(acme, name)
     slugs = [agent["slug"] for agent in client.call("GET", LIST).json()["results"]]
-    alone = client.call("GET", OWN).status_code == 200
+    alone: bool = client.call("GET", OWN).status_code == 200
     assert alone == ("tutor" in slugs)
     return alone
 

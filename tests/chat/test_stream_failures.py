@@ -143,14 +143,20 @@ def test_a_missing_key_is_told_and_nothing_is_sent(each_talk: Talk) -> None:
     assert_next_turn_works(each_talk, stream)
 
 
-@pytest.mark.parametrize("change", [{"enabled": False}, {"name": "renamed"}])
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"enabled": False}, "provider_disabled"),
+        ({"name": "renamed"}, "provider_model_not_found"),
+    ],
+)
 def test_a_provider_that_is_gone_fails_the_turn(
-    talk: Talk, change: dict[str, object]
+    talk: Talk, change: dict[str, object], code: str
 ) -> None:
     with entered(talk.tenant.scope):
         ProviderRow.objects.filter(name=STAND_IN).update(**change)
     stream = talk.send()
-    assert_failed(talk, stream, "provider_model_not_found")
+    assert_failed(talk, stream, code)
     assert not talk.provider.requests
 
 

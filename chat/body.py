@@ -35,14 +35,35 @@ def read_body(body: Any, idempotency_key: str | None = None) -> Posted:
     stream = body.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise InvalidMessageError("stream must be true or false.")
-    is_plain = "message" in body and "messages" not in body
-    send = _plain(body) if is_plain else _from_ai_sdk(body)
+    send = _send(body)
     if "\x00" in send.text:  # from the page; the API's parser has refused it
         raise InvalidMessageError(
             "The message contains a NUL character, which cannot be kept."
         )
     send = replace(send, idempotency_key=key)
     return Posted(send=send, stream=stream is not False)
+
+
+def _send(body: dict[str, Any]) -> Send:
+    if body.get("trigger") == "continue-message":
+        return _continuing(body)
+    if "message" in body and "messages" not in body:
+        return _plain(body)
+    return _from_ai_sdk(body)
+
+
+def _continuing(body: dict[str, Any]) -> Send:
+    """Either form: nothing is said, and so `messages` tell nothing."""
+    target = _text(body, "messageId")
+    if target is None:
+        raise InvalidMessageError("messageId must name the reply to continue.")
+    return Send(
+        trigger="continue",
+        conversation_id=_text(body, "id") or _text(body, "conversationId"),
+        target_id=target,
+        agent=_reference(body),
+        model=_text(body, "model"),
+    )
 
 
 def _plain(body: dict[str, Any]) -> Send:
@@ -104,7 +125,9 @@ def _trigger(body: dict[str, Any]) -> Literal["submit", "regenerate"]:
         return "submit"
     if trigger == "regenerate-message":
         return "regenerate"
-    raise InvalidMessageError("trigger must be submit-message or regenerate-message.")
+    raise InvalidMessageError(
+        "trigger must be submit-message, regenerate-message or continue-message."
+    )
 
 
 def _message_text(message: dict[str, Any]) -> str:

@@ -44,6 +44,8 @@ class Conversation(models.Model):
     last_message_at = models.DateTimeField(default=timezone.now)
     last_message_preview = models.CharField(max_length=PREVIEW_LENGTH, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    pinned_at = models.DateTimeField(null=True, blank=True)
+    # The end of the branch that is shown; it has no children.
     active_leaf = models.ForeignKey(
         "Message",
         on_delete=models.SET_NULL,
@@ -86,6 +88,13 @@ class Conversation(models.Model):
 
     def restore(self) -> None:
         self._change(archived_at=None)
+
+    def pin(self) -> None:
+        if self.pinned_at is None:
+            self._change(pinned_at=timezone.now())
+
+    def unpin(self) -> None:
+        self._change(pinned_at=None)
 
     def hand_to(self, agent: Agent) -> None:
         """The agent that answers from now on, where a send names none."""
@@ -167,6 +176,15 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {one_line(self.text, 60)}"
+
+    @property
+    def is_unfinished(self) -> bool:
+        """A reply that ended before its time, and so can be continued."""
+        return self.role == self.Role.ASSISTANT and (
+            self.status
+            in {self.Status.STOPPED, self.Status.FAILED, self.Status.INTERRUPTED}
+            or (self.status == self.Status.COMPLETE and self.finish_reason == "length")
+        )
 
 
 # Of turns, and of the replies they write.

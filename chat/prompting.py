@@ -22,6 +22,13 @@ from llm.prompt import fit
 # For models nobody knows: every current one reads at least this much.
 _UNKNOWN_WINDOW: Final = 8192
 _LOCAL_FIRST_TOKEN: Final = 180.0
+# Said after a partial reply that is to be continued; stored nowhere.
+CONTINUE: Final = (
+    "Your last message was cut off. Continue it exactly where it stopped, beginning"
+    " with the very next character. Repeat nothing and add no introduction."
+)
+# What that message takes of a window, roughly and rather more.
+_CONTINUE_TOKENS: Final = 64
 
 
 def build(
@@ -30,8 +37,11 @@ def build(
     revision: AgentRevision,
     resolved: Resolved,
     author: User,
+    *,
+    partial: str = "",
 ) -> Prompt:
-    """The call that answers `question`, which `author` asks."""
+    """The call that answers `question`, which `author` asks, or goes on with the
+    answer `partial`."""
     endpoint, bare_model, _ = resolved
     window = catalogue.context_window(endpoint.provider, bare_model) or _UNKNOWN_WINDOW
     reserve = _max_tokens(revision, endpoint, bare_model, window)
@@ -43,10 +53,15 @@ def build(
         # A reply that failed before its first word would confuse the model.
         if text:
             messages.append({"role": role, "content": text})
+    fitted = (
+        _continued(messages, partial, bare_model, window, reserve)
+        if partial.strip()
+        else _fitted(messages, bare_model, window, reserve)
+    )
     return Prompt(
         endpoint=endpoint,
         model=bare_model,
-        messages=_fitted(messages, bare_model, window, reserve),
+        messages=fitted,
         parameters={**revision.parameters, "max_tokens": reserve},
         timeouts=Timeouts(
             connect=settings.TURN_CONNECT_TIMEOUT,
@@ -55,6 +70,15 @@ def build(
             total=settings.TURN_TOTAL_TIMEOUT,
         ),
     )
+
+
+def _continued(
+    messages: list[dict[str, str]], partial: str, model: str, window: int, reserve: int
+) -> list[Mapping[str, str]]:
+    """The partial reply stays with its question, whatever else has to go."""
+    begun = [*messages, {"role": "assistant", "content": partial}]
+    fitted = _fitted(begun, model, window, reserve + _CONTINUE_TOKENS)
+    return [*fitted, {"role": "user", "content": CONTINUE}]
 
 
 def _branch(conversation: Conversation, question: Message) -> Iterable[tuple[str, str]]:
@@ -92,7 +116,20 @@ def _fitted(
     guess = sum(tokens.estimate(message["content"]) + 8 for message in messages)
     if guess * 2 < window - reserve:
         return list(messages)
-    counted = [
-        (message, tokens.count_messages([message], model)) for message in messages
-    ]
-    return fit(counted, window, reserve)
+    return fit(_counted(messages, model, window - reserve), window, reserve)
+
+
+def _counted(
+    messages: list[dict[str, str]], model: str, room: int
+) -> list[tuple[Mapping[str, str], int]]:
+    """Messages with their tokens, oldest first: no more of the old ones than it takes
+    to be past `room`, since a long conversation has thousands of them."""
+    found: list[tuple[Mapping[str, str], int]] = []
+    asked = False
+    for message in reversed(messages):
+        if room < 0 and asked and message["role"] != "system":
+            continue
+        found.append((message, tokens.count_messages([message], model)))
+        room -= found[-1][1]
+        asked = asked or message["role"] == "user"
+    return found[::-1]

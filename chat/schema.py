@@ -29,14 +29,15 @@ class _UIMessageSerializer(serializers.Serializer[None]):
 
 class TurnRequestSerializer(serializers.Serializer[None]):
     """Plain (`message`, `conversationId`) or the AI SDK's (`id`, `messages`,
-    `trigger`, `messageId`). Unknown keys are ignored."""
+    `trigger`, `messageId`). Unknown keys are ignored. To continue a reply either form
+    needs only the conversation's id, `trigger` and `messageId`."""
 
     message = serializers.CharField(required=False)
     conversationId = serializers.CharField(required=False)
     id = serializers.CharField(required=False)
     messages = _UIMessageSerializer(many=True, required=False)
     trigger = serializers.ChoiceField(
-        ["submit-message", "regenerate-message"], required=False
+        ["submit-message", "regenerate-message", "continue-message"], required=False
     )
     messageId = serializers.CharField(required=False)
     agentId = serializers.CharField(required=False)

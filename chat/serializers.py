@@ -11,6 +11,8 @@ from chat.models import TITLE_LENGTH, Conversation, Message, Turn
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     archived = serializers.SerializerMethodField()
+    pinned = serializers.SerializerMethodField()
+    active_leaf = serializers.CharField(source="active_leaf_id", allow_null=True)
     agent_id = serializers.CharField()
 
     class Meta:
@@ -24,6 +26,8 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "last_message_at",
             "last_message_preview",
             "archived",
+            "pinned",
+            "active_leaf",
             "created_at",
             "updated_at",
         ]
@@ -31,6 +35,9 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
 
     def get_archived(self, conversation: Conversation) -> bool:
         return conversation.archived_at is not None
+
+    def get_pinned(self, conversation: Conversation) -> bool:
+        return conversation.pinned_at is not None
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
@@ -105,6 +112,8 @@ class ConversationChangeSerializer(serializers.Serializer[Conversation]):
     title = serializers.CharField(max_length=TITLE_LENGTH, required=False)
     archived = serializers.BooleanField(required=False)
     agent_id = serializers.CharField(max_length=50, required=False)
+    pinned = serializers.BooleanField(required=False)
+    active_leaf = serializers.CharField(max_length=64, required=False)
 
 
 class ArchiveSerializer(serializers.Serializer[Conversation]):

@@ -12,7 +12,7 @@ from chat.schema import (
     ConversationStop,
     ConversationStream,
 )
-from chat.views import api, exports, stream
+from chat.views import api, exports, stream, tree
 from chat.views.trying import TryView
 from tenants.db import scope, unit
 
@@ -44,6 +44,7 @@ for _view, _described in (
 app_name = "chat-api"
 urlpatterns = [
     path("chat", collection, name="conversation-list"),
+    path("chat/bulk", tree.BulkView.as_view(), name="conversation-bulk"),
     path(
         "chat/<id:conversation_id>",
         api.ConversationView.as_view(),
@@ -63,6 +64,16 @@ urlpatterns = [
         "chat/<id:conversation_id>/export",
         exports.ConversationExportView.as_view(),
         name="conversation-export",
+    ),
+    path(
+        "chat/<id:conversation_id>/messages/<id:message_id>",
+        tree.MessageView.as_view(),
+        name="conversation-message",
+    ),
+    path(
+        "chat/<id:conversation_id>/fork",
+        tree.ForkView.as_view(),
+        name="conversation-fork",
     ),
     path("chat/<id:conversation_id>/stream", stream.follow, name="conversation-stream"),
     path("chat/<id:conversation_id>/stop", stream.stop, name="conversation-stop"),

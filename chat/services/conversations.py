@@ -11,18 +11,12 @@ from chat.models import Conversation, Message, Turn, TurnLogEntry
 from chat.services.progress import notify
 
 
-def conversation_for(user: User, conversation_id: str) -> Conversation:
-    """Raises NotFoundError, also for somebody else's."""
-    found = Conversation.objects.visible_to(user).filter(pk=conversation_id).first()
-    if found is None:
-        raise NotFoundError("There is no such conversation.")
-    return found
-
-
 def request_stop(*, user: User, conversation_id: str) -> list[str]:
     """Ask the process that runs this conversation's turn to end it; harmless when
     none runs. Returns the turns' ids. Raises NotFoundError."""
-    return ask_to_stop(conversation_for(user, conversation_id).pk)
+    if not Conversation.objects.writable_by(user).filter(pk=conversation_id).exists():
+        raise NotFoundError("There is no such conversation.")
+    return ask_to_stop(conversation_id)
 
 
 @transaction.atomic

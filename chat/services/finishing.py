@@ -177,13 +177,13 @@ def _close_log(
 
 def _count(plan: TurnPlan, outcome: Outcome) -> Usage:
     """What a turn used that ended before the provider could say."""
-    if plan.prompt is None or _never_answered(outcome):
+    if plan.prompt is None or _never_answered(plan, outcome):
         return Usage(prompt_tokens=0, completion_tokens=0)
-    return tokens.estimate_usage(
-        plan.prompt.messages, outcome.reasoning + outcome.text, plan.prompt.model
-    )
+    written = outcome.reasoning + outcome.text[len(plan.partial) :]
+    return tokens.estimate_usage(plan.prompt.messages, written, plan.prompt.model)
 
 
-def _never_answered(outcome: Outcome) -> bool:
+def _never_answered(plan: TurnPlan, outcome: Outcome) -> bool:
     """A failure before the first token: providers do not charge for refusals."""
-    return outcome.status == "failed" and not (outcome.text or outcome.reasoning)
+    wrote = len(outcome.text) > len(plan.partial) or outcome.reasoning
+    return outcome.status == "failed" and not wrote

@@ -36,9 +36,11 @@ def recover_turn(*, turn_id: str) -> bool:
     if turn is None:
         return False
     events = read_progress(turn_id, 0).events
+    text = "".join(e.text for e in events if isinstance(e, TextDelta))
     outcome = Outcome(
         status="interrupted",
-        text="".join(e.text for e in events if isinstance(e, TextDelta)),
+        # Until it ends the row holds what the reply began with.
+        text=text or turn.reply.text,
         reasoning="".join(e.text for e in events if isinstance(e, ReasoningDelta)),
         usage=None,
         first_token_at=turn.first_token_at,
@@ -76,6 +78,7 @@ def _plan(turn: Turn) -> TurnPlan:
                 revision,
                 resolve_model(reply.model),
                 turn.author,
+                partial=reply.text,
             )
         except LLMError:
             prompt = None  # a provider that cannot be asked was not asked
@@ -91,6 +94,7 @@ def _plan(turn: Turn) -> TurnPlan:
         model=reply.model,
         new_title=None,
         message_length=0,
+        partial=reply.text,
         prompt=prompt,
         failure=None,
     )

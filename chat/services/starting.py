@@ -34,6 +34,7 @@ from chat.models import (
     Turn,
     one_line,
 )
+from chat.services.placing import Place, place_of
 from chat.services.rows import insert_together
 from chat.turns.plan import Send, TurnPlan
 from chat.turns.worker import worker_name
@@ -114,8 +115,8 @@ def _meant(user: User, send: Send) -> Send:
     knows the edited one by the old one's id, and by its text."""
     if send.trigger != "regenerate" or send.message_id is None:
         return send
-    visible = Conversation.objects.visible_to(user).filter(pk=send.conversation_id)
-    messages = Message.objects.filter(conversation__in=visible, role=Message.Role.USER)
+    own = Conversation.objects.writable_by(user).filter(pk=send.conversation_id)
+    messages = Message.objects.filter(conversation__in=own, role=Message.Role.USER)
     held = messages.filter(pk=send.message_id).first()
     if send.target_id in {None, send.message_id}:
         if held is None:
@@ -145,15 +146,6 @@ def _check_text(send: Send) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where in the tree the turn happens: an existing question, or a new one's
-    parent."""
-
-    question: Message | None
-    parent: Message | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Started:
     """The rows of a turn that is about to begin."""
 
@@ -172,7 +164,7 @@ def _start(user: User, send: Send) -> _Started:
     _refuse_repeated(user, send)
     if found is not None and found.turns.running().exists():
         raise TurnRunningError
-    place = _place(found, send) if found else _Place(None, None)
+    place = place_of(found, send) if found else Place()
     agent, revision = _agent(user, send, found)
     conversation = found or Conversation(
         **({"pk": send.conversation_id} if send.conversation_id else {}), owner=user
@@ -194,6 +186,10 @@ def _start(user: User, send: Send) -> _Started:
         status=Message.Status.PENDING,
         model=send.model or revision.model,
         agent_revision=revision,
+        # What is continued is in the new reply from the start: a process that dies
+        # loses none of it.
+        text=place.partial,
+        parts=[{"type": "text", "text": place.partial}] * bool(place.partial),
         created_at=moment + timedelta(microseconds=1),
     )
     new = [reply] if place.question else [question, reply]
@@ -253,7 +249,12 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
         if isinstance(rows.resolved, Exception):
             raise rows.resolved
         prompt = prompting.build(
-            rows.conversation, rows.question, rows.revision, rows.resolved, user
+            rows.conversation,
+            rows.question,
+            rows.revision,
+            rows.resolved,
+            user,
+            partial=rows.reply.text,
         )
     except Exception as error:  # noqa: BLE001  # the runner tells and logs it
         failure = error
@@ -273,6 +274,7 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
         ),
         new_title=rows.new_title,
         message_length=len(rows.question.text),
+        partial=rows.reply.text,
         prompt=prompt,
         failure=failure,
     )
@@ -282,7 +284,7 @@ def _locked(user: User, send: Send) -> Conversation | None:
     """The conversation, locked so that one turn at a time looks at it; None if it is
     to be made."""
     if send.conversation_id is not None:
-        mine = Conversation.objects.visible_to(user).select_for_update()
+        mine = Conversation.objects.writable_by(user).select_for_update()
         found = mine.filter(pk=send.conversation_id).first()
         if found is not None:
             return found
@@ -291,41 +293,9 @@ def _locked(user: User, send: Send) -> Conversation | None:
             if found := mine.filter(pk=send.conversation_id).first():
                 return found
             raise NotFoundError("There is no such conversation.")
-    if send.trigger == "regenerate" or send.parent_id or send.target_id:
+    if send.trigger != "submit" or send.parent_id or send.target_id:
         raise NotFoundError("There is no such conversation.")
     return None
-
-
-def _place(conversation: Conversation, send: Send) -> _Place:
-    target = _message(conversation, send.target_id)
-    if send.trigger == "regenerate":
-        return _Place(question=_question_of(conversation, target), parent=None)
-    if target is not None:
-        if target.role != Message.Role.USER:
-            raise InvalidMessageError("Only your own messages can be edited.")
-        return _Place(question=None, parent=target.parent)
-    if send.parent_id is not None:
-        return _Place(question=None, parent=_message(conversation, send.parent_id))
-    return _Place(question=None, parent=conversation.active_leaf)
-
-
-def _message(conversation: Conversation, message_id: str | None) -> Message | None:
-    if message_id is None:
-        return None
-    found = conversation.messages.filter(pk=message_id).first()
-    if found is None:
-        raise NotFoundError("There is no such message in this conversation.")
-    return found
-
-
-def _question_of(conversation: Conversation, target: Message | None) -> Message:
-    """The user message that `target`, or the active branch's end, answers."""
-    found = target or conversation.active_leaf
-    if found is not None and found.role == Message.Role.ASSISTANT:
-        found = found.parent
-    if found is None or found.role != Message.Role.USER:
-        raise InvalidMessageError("There is no question to answer again.")
-    return found
 
 
 def _agent(
@@ -347,7 +317,7 @@ def _agent(
     return chosen, chosen.revision
 
 
-def _moment(place: _Place) -> datetime:
+def _moment(place: Place) -> datetime:
     """Now, but later than what the new message hangs below: a branch is read in order
     of time, also when the clock was set back."""
     above = place.question or place.parent

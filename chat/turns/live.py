@@ -54,6 +54,8 @@ class LiveTurn:
         )
         if plan.new_title:
             self.log.append(Titled(plan.conversation_id, plan.new_title))
+        if plan.partial:
+            self.log.append(TextDelta(plan.partial))
 
     def take(self, event: TextDelta | ReasoningDelta) -> bool:
         """Append a piece of the reply; True for the first one."""

@@ -17,15 +17,16 @@ from tenants.db import Scope
 class Send:
     """What a person or program asked for, checked for shape only.
 
-    `target_id` is the message that is edited (submit) or answered anew (regenerate);
-    `parent_id` the message to branch below. When regenerating, `text` and `message_id`
-    are those of the question as the client holds it, if it said.
+    `target_id` is the message that is edited (submit), answered anew (regenerate) or
+    the reply that goes on (continue); `parent_id` the message to branch below. When
+    regenerating, `text` and `message_id` are those of the question as the client holds
+    it, if it said.
     """
 
     text: str = ""
     conversation_id: str | None = None
     message_id: str | None = None
-    trigger: Literal["submit", "regenerate"] = "submit"
+    trigger: Literal["submit", "regenerate", "continue"] = "submit"
     target_id: str | None = None
     parent_id: str | None = None
     agent: str | None = None
@@ -43,7 +44,8 @@ class Send:
 class TurnPlan:
     """A turn whose rows are committed. `failure` stands in for `prompt` where
     the configuration already rules out an answer. `fallbacks` are ids of models to ask
-    where `model` cannot answer."""
+    where `model` cannot answer; `partial` is what the reply begins with: the text of
+    another one that it continues."""
 
     scope: Scope
     turn_id: str
@@ -57,6 +59,7 @@ class TurnPlan:
     fallbacks: tuple[str, ...] = ()
     new_title: str | None
     message_length: int
+    partial: str
     prompt: Prompt | None
     failure: Exception | None
 

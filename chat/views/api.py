@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -15,7 +16,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.pagination import Pagination
 from agents.models import Agent
-from chat.errors import NotFoundError
+from chat.errors import InvalidMessageError, NotFoundError
 from chat.models import Conversation, Message
 from chat.serializers import (
     ArchiveSerializer,
@@ -25,6 +26,7 @@ from chat.serializers import (
     messages_as_json,
 )
 from chat.services.conversations import remove
+from chat.services.tree import select_branch
 from chat.turns.ending import stop_turns_and_wait
 from chat.uimessages import ui_messages
 
@@ -51,7 +53,8 @@ class ConversationListView(generics.ListAPIView[Conversation]):
         parameters=[
             OpenApiParameter(
                 "archived", str, enum=["true", "false", "all"], default="false"
-            )
+            ),
+            OpenApiParameter("pinned", str, enum=["true", "false"]),
         ]
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -63,9 +66,12 @@ class ConversationListView(generics.ListAPIView[Conversation]):
         mine = Conversation.objects.visible_to(person(self.request)).newest_first()
         match one_of(self.request, "archived", ("false", "true", "all")):
             case "true":
-                return mine.archived()
+                mine = mine.archived()
             case "false":
-                return mine.active()
+                mine = mine.active()
+        if "pinned" in self.request.query_params:
+            pinned = one_of(self.request, "pinned", ("true", "false")) == "true"
+            return mine.pinned() if pinned else mine.unpinned()
         return mine
 
 
@@ -80,34 +86,45 @@ class ConversationView(generics.GenericAPIView[Conversation]):
     def get(self, request: Request, conversation_id: str) -> Response:
         """The conversation and a page of its messages, newest first."""
         conversation = self.get_object()
-        messages = _branch(request, conversation).select_related("agent_revision")
         paginator = Pagination()
+        # Ids first: a branch is known only by walking it, and once is enough.
         page = paginator.paginate_queryset(
-            messages.order_by("-created_at", "-pk"), request, view=self
+            _branch(request, conversation),
+            request,
+            view=self,
         )
-        listed = paginator.get_paginated_response(messages_as_json(page or []))
-        shown = self.get_serializer(
+        messages = Message.objects.filter(pk__in=page or []).newest_first()
+        shown = list(messages.select_related("agent_revision"))
+        listed = paginator.get_paginated_response(messages_as_json(shown))
+        detail = self.get_serializer(
             conversation,
             context={**self.get_serializer_context(), "messages": listed.data},
         )
-        return Response(shown.data)
+        return Response(detail.data)
 
     @extend_schema(
         request=ConversationChangeSerializer, responses=ConversationSerializer
     )
     def patch(self, request: Request, conversation_id: str) -> Response:
-        """Change title, archived or agent; what is left out stays."""
+        """Change title, archived, pinned, agent or the branch that is shown, which
+        goes on from the message `active_leaf` to its newest leaf; what is left out
+        stays."""
         conversation = self.get_object()
         asked = ConversationChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         changes = asked.validated_data
-        if "agent_id" in changes:
-            conversation.hand_to(_agent(person(request), changes["agent_id"]))
-        if "title" in changes:
-            conversation.rename(changes["title"])
+        if changes.keys() - {"active_leaf"}:
+            self._must_own(conversation)
+        with transaction.atomic():  # all or nothing
+            _change(person(request), conversation, changes)
         if "archived" in changes:
             _set_archived(conversation, changes["archived"])
         return Response(ConversationSerializer(conversation).data)
+
+    def _must_own(self, conversation: Conversation) -> None:
+        own = Conversation.objects.owned_by(person(self.request))
+        if not own.filter(pk=conversation.pk).exists():
+            raise NotFoundError("There is no such conversation of yours.")
 
     @extend_schema(
         parameters=[OpenApiParameter("purge", OpenApiTypes.BOOL, default=False)],
@@ -116,6 +133,7 @@ class ConversationView(generics.GenericAPIView[Conversation]):
     def delete(self, request: Request, conversation_id: str) -> Response:
         """Archive; with `purge=true` remove for good, while its usage stays."""
         conversation = self.get_object()
+        self._must_own(conversation)
         if one_of(request, "purge", ("false", "true")) == "true":
             stop_turns_and_wait(conversation.pk)
             remove(conversation_id=conversation.pk)
@@ -131,7 +149,7 @@ class ArchiveView(generics.GenericAPIView[Conversation]):
     lookup_url_kwarg = "conversation_id"
 
     def get_queryset(self) -> QuerySet[Conversation]:
-        return Conversation.objects.visible_to(person(self.request))
+        return Conversation.objects.owned_by(person(self.request))
 
     @extend_schema(responses=ConversationSerializer)
     def post(self, request: Request, conversation_id: str) -> Response:
@@ -157,10 +175,36 @@ class MessagesView(generics.GenericAPIView[Conversation]):
         return Response(ui_messages(branch.select_related("agent_revision")))
 
 
-def _branch(request: Request, conversation: Conversation) -> QuerySet[Message]:
+def _branch(
+    request: Request, conversation: Conversation
+) -> QuerySet[Message, str] | list[str]:
+    """The ids of the messages, newest first."""
     if one_of(request, "branch", ("active", "all")) == "all":
-        return Message.objects.filter(conversation=conversation)
-    return Message.objects.path_to(conversation.active_leaf_id, conversation)
+        everything = Message.objects.filter(conversation=conversation)
+        return everything.newest_first().values_list("pk", flat=True)
+    return Message.objects.path_ids(conversation.active_leaf_id, conversation)
+
+
+def _change(user: User, conversation: Conversation, changes: dict[str, Any]) -> None:
+    """All but `archived`, which may have to wait for a turn."""
+    if "agent_id" in changes:
+        conversation.hand_to(_agent(user, changes["agent_id"]))
+    if "title" in changes:
+        conversation.rename(changes["title"])
+    if "pinned" in changes:
+        conversation.pin() if changes["pinned"] else conversation.unpin()
+    if "active_leaf" in changes:
+        _select(user, conversation, changes["active_leaf"])
+
+
+def _select(user: User, conversation: Conversation, message_id: str) -> None:
+    try:
+        leaf = select_branch(
+            user=user, conversation_id=conversation.pk, message_id=message_id
+        )
+    except InvalidMessageError as error:
+        raise ValidationError({"active_leaf": [error.detail]}) from error
+    conversation.active_leaf_id = leaf
 
 
 def _set_archived(conversation: Conversation, archived: bool) -> None:

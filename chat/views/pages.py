@@ -46,7 +46,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
     """One conversation; POST sends the next message."""
-    found = _own(request, conversation_id)
+    mine = Conversation.objects.visible_to(_user(request)).select_related("agent")
+    found = get_object_or_404(mine, pk=conversation_id)
     if request.method == "POST":
         return _send(request, found)
     return _page(request, found)
@@ -55,7 +56,8 @@ def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
-    found = _own(request, conversation_id)
+    mine = Conversation.objects.writable_by(_user(request))
+    found = get_object_or_404(mine, pk=conversation_id)
     stop_turns_and_wait(found.pk)
     return redirect("chat:conversation", found.pk)
 
@@ -63,7 +65,8 @@ def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def archive(request: HttpRequest, conversation_id: str) -> HttpResponse:
-    found = _own(request, conversation_id)
+    mine = Conversation.objects.owned_by(_user(request))
+    found = get_object_or_404(mine, pk=conversation_id)
     stop_turns_and_wait(found.pk)
     found.archive()
     return redirect("chat:home")
@@ -72,11 +75,6 @@ def archive(request: HttpRequest, conversation_id: str) -> HttpResponse:
 def _user(request: HttpRequest) -> User:
     assert isinstance(request.user, User)  # noqa: S101  # login_required said so
     return request.user
-
-
-def _own(request: HttpRequest, conversation_id: str) -> Conversation:
-    mine = Conversation.objects.visible_to(_user(request)).select_related("agent")
-    return get_object_or_404(mine, pk=conversation_id)
 
 
 def _send(request: HttpRequest, found: Conversation | None) -> HttpResponse:

@@ -99,7 +99,7 @@ async def start(request: HttpRequest) -> HttpResponseBase:
         try:
             live = await runner.start(scope(), commit)
         except TurnRunningError:
-            if posted.send.target_id is None:
+            if posted.send.target_id is None or posted.send.trigger == "continue":
                 raise
             # An edit, or another try, takes the place of the answer being written.
             await stop_turns(scope(), posted.send.conversation_id or "")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tenants.models import Tenant
-from tests.chat.rows import ID, everything, make_the_one
+from tests.chat.rows import ANSWER, ID, everything, make_the_one
 from tests.chat.talk import CHAT
 from tests.clients import TenantClient
 from tests.factories import make_key
@@ -39,6 +39,10 @@ ADDRESSES = [
     Address("DELETE", f"/{ID}"),
     Address("DELETE", f"/{ID}?purge=true"),
     Address("POST", f"/{ID}/archive"),
+    Address("PATCH", f"/{ID}", {"active_leaf": ANSWER}),
+    Address("POST", f"/{ID}/fork", {"message_id": ANSWER}),
+    Address("DELETE", f"/{ID}/messages/{ANSWER}"),
+    Address("POST", "/bulk", {"ids": [ID], "action": "delete"}, stranger=200),
     Address("GET", f"/{ID}/messages"),
     *(Address("GET", f"/{ID}/export?format={kind}") for kind in ("json", "html")),
     # To follow what is not there is to follow nothing: clients ask for any new chat.
@@ -90,6 +94,8 @@ def test_a_stranger_finds_nothing(
             assert_refused(answer, 404, "not_found")
         elif address.stranger == 204:
             assert (answer.status_code, answer.content) == (204, b"")
+        elif address.path == "/bulk":
+            assert answer.json() == {"changed": [], "skipped": [ID]}
         else:
             assert answer.json()["results"] == []
         assert b"acme" not in answer.content.lower()
@@ -126,6 +132,9 @@ def test_a_key_of_another_tenant_opens_nothing(
 WRONG = [
     ("", ("PUT", "PATCH", "DELETE")),
     (f"/{ID}", ("POST", "PUT")),
+    ("/bulk", ("GET", "PUT", "PATCH", "DELETE")),
+    (f"/{ID}/fork", ("GET", "PUT", "PATCH", "DELETE")),
+    (f"/{ID}/messages/{ANSWER}", ("GET", "POST", "PUT", "PATCH")),
     (f"/{ID}/archive", ("GET", "PUT", "PATCH", "DELETE")),
     (f"/{ID}/messages", ("POST", "PUT", "PATCH", "DELETE")),
     (f"/{ID}/stream", ("POST", "PUT", "PATCH", "DELETE")),

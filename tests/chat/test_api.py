@@ -26,6 +26,8 @@ CONVERSATION_KEYS = {
     "last_message_at",
     "last_message_preview",
     "archived",
+    "pinned",
+    "active_leaf",
     "created_at",
     "updated_at",
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PAGE = Path("docs/performance.md")
 # A process each: what one has started must not weigh on the next.
-BENCHES = ("streams", "lanes")
+BENCHES = ("streams", "lanes", "conversations")
 
 
 def main() -> None:

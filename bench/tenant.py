@@ -46,6 +46,7 @@ MODELS = [
     "bench-200x50",
     "bench-40x10",
     "bench-5000x0",
+    "bench-1x0",
 ]
 
 

@@ -13,8 +13,10 @@ from agents.models import Provider as ProviderRow
 from agents.resolving import resolve_model
 from chat import prompting
 from chat.models import Conversation, Message
+from llm import tokens
 from llm.client import Prompt
 from llm.errors import ProviderKeyMissing, ProviderModelNotFound, ProviderUnavailable
+from llm.prompt import fit
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.rows import make_conversation, make_message
@@ -190,3 +192,13 @@ def test_what_cannot_be_asked_says_why(
     configure("openai")
     with pytest.raises(ProviderKeyMissing):
         ask(made, revision)
+
+
+@pytest.mark.parametrize("window", [40, 120, 300, 2_000])
+def test_not_counting_what_is_too_old_changes_nothing(window: int) -> None:
+    said = [("system", "Be brief.")]
+    for number in range(40):
+        said += [("user", f"Question {number}?"), ("assistant", "Word " * number)]
+    messages = [{"role": role, "content": text} for role, text in said]
+    counted = [(m, tokens.count_messages([m], "gpt-4o")) for m in messages]
+    assert prompting._fitted(messages, "gpt-4o", window, 20) == fit(counted, window, 20)

@@ -29,7 +29,12 @@ def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
     turn.credential_id = resolved.credential_id
     turn.save(update_fields=["credential"])
     prompt = prompting.build(
-        turn.conversation, question, revision, resolved, turn.author
+        turn.conversation,
+        question,
+        revision,
+        resolved,
+        turn.author,
+        partial=plan.partial,
     )
     left = max(prompt.timeouts.total - spent, 1.0)
     prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=left))

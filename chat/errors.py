@@ -59,6 +59,14 @@ class NotFoundError(APIError):
     status = 404
 
 
+class SearchTooBroadError(APIError):
+    code = "search_too_broad"
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__("This search takes too long. Give more or rarer words.")
+
+
 class BusyError(APIError):
     code = "busy"
     status = 503

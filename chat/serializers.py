@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from chat.models import TITLE_LENGTH, Conversation, Message, Turn
+from chat.search.finding import Result
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
@@ -150,3 +151,25 @@ def turn_result(turn_id: str) -> dict[str, Any]:
         "conversation": ConversationSerializer(turn.conversation).data,
         "message": messages_as_json([reply])[0],
     }
+
+
+class SearchSerializer(serializers.Serializer[None]):
+    """What is searched for."""
+
+    q = serializers.CharField(max_length=200)
+
+
+class SearchResultSerializer(serializers.Serializer[Result]):
+    kind = serializers.ChoiceField(["conversation", "message"])
+    conversation_id = serializers.CharField()
+    message_id = serializers.CharField(allow_null=True)
+    title = serializers.CharField(help_text="Of the conversation, as text.")
+    snippet = serializers.CharField(
+        help_text="HTML: escaped text, in which <mark> surrounds what was found."
+    )
+    role = serializers.CharField(allow_null=True)
+    archived = serializers.BooleanField()
+    created_at = serializers.DateTimeField(
+        help_text="Of the message; of a conversation when its last message came."
+    )
+    rank = serializers.FloatField(help_text="Titles have 1 or more, messages less.")

@@ -12,7 +12,7 @@ from chat.schema import (
     ConversationStop,
     ConversationStream,
 )
-from chat.views import api, exports, stream, tree
+from chat.views import api, exports, search, stream, tree
 from chat.views.trying import TryView
 from tenants.db import scope, unit
 
@@ -80,4 +80,5 @@ urlpatterns = [
     path("export", exports.ArchiveExportView.as_view(), name="export"),
     path("import", exports.ImportView.as_view(), name="import"),
     path("agents/<slug:reference>/try", TryView.as_view(), name="agent-try"),
+    path("search", search.SearchView.as_view(), name="search"),
 ]

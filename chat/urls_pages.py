@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat.views import pages
+from chat.views import pages, search
 
 app_name = "chat"
 urlpatterns = [
@@ -10,4 +10,5 @@ urlpatterns = [
     path("c/<id:conversation_id>", pages.conversation, name="conversation"),
     path("c/<id:conversation_id>/stop", pages.stop, name="stop"),
     path("c/<id:conversation_id>/archive", pages.archive, name="archive"),
+    path("search", search.page, name="search"),
 ]

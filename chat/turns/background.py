@@ -1,5 +1,5 @@
 """What each server process keeps running beside its requests: the runner of turns, the
-flusher of their logs, the listener for notices, the sweeper."""
+flusher of their logs, the listener for notices, the sweeper, the housekeeper."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.conf import settings
 
 from agents.asking import client
 from chat import announcements
+from chat.housekeeping import Housekeeper
 from chat.sse import PartEncoder
 from chat.turns.audience import Audience
 from chat.turns.flusher import Flusher
@@ -45,6 +46,7 @@ class Background:
                 sweeper.run(),
                 sampler.run(),
                 self.audience.run(),
+                Housekeeper().run(),
             )
         ]
 

@@ -1,0 +1,6 @@
+"""What only chat knows how to show in the admin of a tenant."""
+
+from chat.admin.settings import ChatSettingsAdmin
+from chat.admin.trying import TriedAgentAdmin
+
+__all__ = ["ChatSettingsAdmin", "TriedAgentAdmin"]

@@ -1,4 +1,5 @@
-"""Small news for a person's open pages, over Channels: a turn ended elsewhere.
+"""Small news for a person's open pages, over Channels: a turn ended elsewhere, a
+conversation has a title.
 
 Never the text of a message; the page asks for that with its own session.
 """
@@ -27,6 +28,21 @@ async def turn_ended(notice: dict[str, Any]) -> None:
                 "conversationId": notice["conversation"],
                 "messageId": notice["message"],
                 "status": notice["status"],
+            },
+        },
+    )
+
+
+async def conversation_titled(notice: dict[str, Any]) -> None:
+    """As `turn_ended`, of chat.services.titling's notice."""
+    await get_channel_layer().group_send(
+        group_of(notice["schema"], notice["user"]),
+        {
+            "type": "announce",
+            "content": {
+                "type": "conversation-titled",
+                "conversationId": notice["conversation"],
+                "title": notice["title"],
             },
         },
     )

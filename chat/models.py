@@ -2,7 +2,7 @@
 
 A message's parent and a conversation's active leaf lie in the same conversation: the
 first migration adds composite foreign keys that PostgreSQL enforces. The columns for
-search stand in no model (migration 0004).
+search stand in no model (the migration of that name).
 """
 
 from __future__ import annotations

@@ -231,8 +231,12 @@ def prepare() -> None:
     from tenants.db import EXPLICIT, PUBLIC, entered
     from tenants.models import Tenant
 
-    with entered(EXPLICIT):
-        call_command("migrate_schemas", interactive=False, verbosity=0)
+    try:
+        with entered(EXPLICIT):
+            call_command("migrate_schemas", interactive=False, verbosity=0)
+    except CommandError as error:
+        # Of the extensions: what an administrator has to run.
+        raise LaunchError(str(error)) from error
     with entered(PUBLIC):
         known = Tenant.objects.exclude(schema_name=PUBLIC.schema_name).exists()
     if known:

@@ -30,7 +30,7 @@ from chat.search.terms import Search, understand
 # The best titles, and the newest messages, that one search ranks and counts.
 TITLES, MESSAGES = 100, 500
 TIMEOUT = "2s"
-# So many characters of a text are indexed (migration 0004), and looked at here.
+# So many characters of a text are indexed (the migration "search"), and looked at here.
 INDEXED = 65_536
 # A message loses up to half its rank with age; half of that in so many days.
 _FADING_DAYS = 60.0

@@ -4,6 +4,8 @@ flusher of their logs, the listener for notices, the sweeper, the housekeeper.""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from django.conf import settings
 
@@ -66,9 +68,14 @@ class Background:
             live.watched_until = asyncio.get_running_loop().time() + _WATCH_SECONDS
             self._flusher.follow_closely()
         elif kind == "ended":
-            task = asyncio.create_task(announcements.turn_ended(notice))
-            self._announcing.add(task)
-            task.add_done_callback(self._announcing.discard)
+            self._announce(announcements.turn_ended(notice))
+        elif kind == "titled":
+            self._announce(announcements.conversation_titled(notice))
+
+    def _announce(self, announcing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(announcing)
+        self._announcing.add(task)
+        task.add_done_callback(self._announcing.discard)
 
 
 def _encoder() -> Encode:

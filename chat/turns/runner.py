@@ -24,6 +24,7 @@ from chat.turns.live import LiveTurn
 from chat.turns.log import Encode
 from chat.turns.plan import Outcome, Settled, TurnPlan
 from chat.turns.reporting import TurnReport
+from chat.turns.titling import make_title
 from llm.client import Client, Prompt
 from llm.errors import (
     LLMError,
@@ -136,6 +137,7 @@ class Runner:
         plan = live.plan
         report = TurnReport(plan)
         report.started()
+        settled: Settled | None = None
         try:
             outcome, ending = await self._produce(live, report)
             report.provider_over()
@@ -156,6 +158,8 @@ class Runner:
                 (plan.scope.schema_name, plan.turn_id),
                 None,
             )
+        if settled is not None and not self._closing:
+            await make_title(self.client, plan, outcome, settled)
 
     async def _produce(
         self, live: LiveTurn, report: TurnReport

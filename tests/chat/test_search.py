@@ -305,3 +305,40 @@ def test_a_search_that_takes_too_long_is_given_up(
     monkeypatch.setattr("chat.search.finding.understand", sleep)
     answer = member.get(f"{SEARCH}?q=harbour")
     assert (answer.status_code, answer.json()["code"]) == (400, "search_too_broad")
+
+
+def test_the_page_shows_what_is_found(
+    client_for: Callable[..., TenantClient], acme: Tenant
+) -> None:
+    said = tuple(f"harbour <i>{number}</i>" for number in range(25))
+    made = make_conversation(acme, title="Ships & <b>more</b>", said=said)
+    member = client_for(acme, "member")
+    assert b"<ol" not in member.get("/search").content
+    page = member.get("/search?q=harbour").content.decode()
+    assert page.count("<mark>harbour</mark> &lt;i&gt;") == 20
+    assert "Ships &amp; &lt;b&gt;more" in page
+    assert f'href="/c/{made.pk}#message-' in page
+    assert 'href="?q=harbour&amp;offset=20"' in page
+    more = member.get("/search?q=harbour&offset=20").content.decode()
+    assert more.count("<mark>") == 5
+    title = member.get("/search?q=ships").content.decode()
+    assert "<mark>Ships</mark> &amp; &lt;b&gt;more" in title
+
+
+@pytest.mark.parametrize("q", ["-storm", "x" * 201, "\x01", '"><script>x</script>'])
+def test_the_page_says_what_is_wrong_and_keeps_what_was_typed(
+    member: TenantClient, q: str
+) -> None:
+    answer = member.get(f"/search?{urlencode({'q': q, 'offset': '-1'})}")
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert 'role="alert"' in page or "Nothing was found." in page
+    assert "<script>x" not in page
+
+
+def test_the_page_is_for_those_who_are_signed_in(
+    client_for: Callable[..., TenantClient], acme: Tenant
+) -> None:
+    answer = client_for(acme).get("/search?q=harbour")
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/")

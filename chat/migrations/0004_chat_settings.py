@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0002_same_conversation'),
+        ('chat', '0003_drop_message_usage'),
     ]
 
     operations = [

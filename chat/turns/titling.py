@@ -1,0 +1,91 @@
+"""Asks a model for a conversation's title, after the turn that made its first reply is
+stored. Nothing waits for it; where it fails, the title stays the cut first message.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+
+import structlog
+
+from chat.services.titling import (
+    TitleCall,
+    cleaned,
+    record,
+    store_title,
+    title_call,
+)
+from chat.turns.plan import Outcome, Settled, TurnPlan
+from llm.client import Client
+from llm.errors import LLMError
+from llm.events import Finished, TextDelta, Usage
+from tenants.db import unit
+
+logger = structlog.get_logger(__name__)
+
+# A first reply comes within the first turns; the database need not be asked after all
+# the others.
+_MESSAGES = 6
+
+
+async def make_title(
+    client: Client, plan: TurnPlan, outcome: Outcome, settled: Settled
+) -> None:
+    """Make and store a title if the tenant wants one and this reply is the first. Never
+    raises: it is the edge of a detached task."""
+    if outcome.status != "done" or settled.message_count > _MESSAGES:
+        return
+    log = logger.bind(conversation=plan.conversation_id, turn=plan.turn_id)
+    try:
+        call = await unit(plan.scope, title_call, plan)
+        if call is not None:
+            await _make(client, plan, call)
+    except LLMError as error:
+        # Not its detail, which may repeat what was said.
+        log.warning("title failed", code=error.code)
+    except Exception:
+        log.exception("title failed")
+
+
+async def _make(client: Client, plan: TurnPlan, call: TitleCall) -> None:
+    """Raises LLMError, when what was used has been recorded."""
+    start = time.monotonic()
+
+    def duration() -> int:
+        return round((time.monotonic() - start) * 1000)
+
+    try:
+        answer, usage = await _ask(client, call)
+    except LLMError as error:
+        if error.partial_usage is not None:
+            await unit(
+                plan.scope,
+                record,
+                plan=plan,
+                call=call,
+                usage=error.partial_usage,
+                status="failed",
+                duration_ms=duration(),
+            )
+        raise
+    await unit(
+        plan.scope,
+        store_title,
+        plan=plan,
+        call=call,
+        title=cleaned(answer),
+        usage=usage,
+        duration_ms=duration(),
+    )
+
+
+async def _ask(client: Client, call: TitleCall) -> tuple[str, Usage]:
+    pieces: list[str] = []
+    async with aclosing(client.stream(call.prompt)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                pieces.append(event.text)
+            elif isinstance(event, Finished):
+                return "".join(pieces), event.usage
+    raise AssertionError("a stream ends with Finished or raises")

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from agents.models import Provider
 from chat.models import ChatSettings
 from chat.services.indexing import languages, set_language
+from tenants.adminsite import ModelAdmin
 
 
 class ChatSettingsForm(forms.ModelForm[ChatSettings]):
@@ -36,7 +37,7 @@ class ChatSettingsForm(forms.ModelForm[ChatSettings]):
 
 
 @admin.register(ChatSettings)
-class ChatSettingsAdmin(admin.ModelAdmin[ChatSettings]):
+class ChatSettingsAdmin(ModelAdmin[ChatSettings]):
     form = ChatSettingsForm
     readonly_fields = ["search_index"]
     fields = [*ChatSettingsForm.Meta.fields, "search_index"]

@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from django.db import OperationalError, connection, models, transaction
 from django.db.models import F, FloatField
-from django.db.models.expressions import RawSQL
+from django.db.models.expressions import CombinedExpression, RawSQL
 from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -28,7 +28,7 @@ from chat.search.snippets import pattern_of, snippet
 from chat.search.terms import Search, understand
 
 # The best titles, and the newest messages, that one search ranks and counts.
-TITLES, MESSAGES = 100, 500
+TITLES, MESSAGES = 100, 300
 TIMEOUT = "2s"
 # So many characters of a text are indexed (the migration "search"), and looked at here.
 INDEXED = 65_536
@@ -121,16 +121,22 @@ def _messages(user: User, search: Search) -> Iterator[Hit]:
     matches = _sql(
         "text_search @@ %s::tsquery", [search.tsquery], models.BooleanField()
     )
-    newest = (
-        Message.objects.visible_to(user).filter(matches).order_by("-created_at")
-    ).values("pk")[:MESSAGES]
+    time: models.F | CombinedExpression = F("created_at")
+    if "<" in search.tsquery:
+        # Of how rare a phrase is PostgreSQL knows nothing: it would walk down from the
+        # newest message and find none for long. It cannot walk by a sum.
+        time = time + timedelta(0)
+    newest = Message.objects.visible_to(user).filter(matches).order_by(time.desc())
     # Divided by the logarithm of the length: a long text has every word.
     fit = _sql("ts_rank(text_search, %s::tsquery, 1)", [search.tsquery], FloatField())
-    rows = Message.objects.filter(pk__in=newest).annotate(fit=fit)
+    rows = (
+        Message.objects.filter(pk__in=newest.values("pk")[:MESSAGES])
+        .order_by()
+        .annotate(fit=fit)
+        .values_list("conversation_id", "pk", "created_at", "fit")
+    )
     now = timezone.now()
-    for conversation_id, pk, at, value in rows.values_list(
-        "conversation_id", "pk", "created_at", "fit"
-    ):
+    for conversation_id, pk, at, value in rows:
         days = max(0.0, (now - at).total_seconds() / 86_400)
         fading = 0.5 + 0.5 * math.exp2(-days / _FADING_DAYS)
         yield Hit(conversation_id, pk, at, value * fading)

@@ -30,7 +30,7 @@ class SearchView(generics.GenericAPIView[Any]):
 
     Words must all be there, the last one at least by its beginning; `"a phrase"`,
     `-without`, `this or that`. Titles come first; then messages, of which the newest
-    500 that match are ranked and counted.
+    300 that match are ranked and counted.
     """
 
     serializer_class = SearchResultSerializer

@@ -62,7 +62,7 @@ CREATE INDEX conversation_search ON chat_conversation
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0004_chat_settings"),
+        ("chat", "0006_chat_settings"),
     ]
 
     operations = [

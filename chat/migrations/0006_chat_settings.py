@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0003_drop_message_usage'),
+        ('chat', '0005_conversation_pinned'),
     ]
 
     operations = [

@@ -22,7 +22,8 @@ from pathlib import Path
 import aiohttp
 import psycopg
 
-from bench.streams import HOST, _percentile, _server
+from bench.client import Target
+from bench.contenders import parley
 from bench.tenant import SCHEMA, prepare
 
 IN_ONE = 20
@@ -122,13 +123,12 @@ def searches(chance: Random) -> dict[str, list[str]]:
     }
 
 
-async def _measure(port: int, key: str) -> None:
-    headers = {"Host": f"{HOST}:{port}", "Authorization": f"Bearer {key}"}
-    url = f"http://127.0.0.1:{port}/api/v1/search"
+async def _measure(server: Target) -> None:
+    url = f"http://127.0.0.1:{server.port}/api/v1/search"
     everything: list[float] = []
     print("| search for | found | p50 ms | p95 ms | most |")
     print("|" + " --- |" * 5)
-    async with aiohttp.ClientSession(headers=headers) as session:
+    async with aiohttp.ClientSession(headers=server.headers) as session:
         for typed in ("warm", "up"):
             await (await session.get(url, params={"q": typed})).read()
         for kind, asked in searches(random.Random(2)).items():
@@ -144,6 +144,10 @@ async def _measure(port: int, key: str) -> None:
             everything += times
             _print_line(kind, f"{sorted(counts)[len(counts) // 2]}", times)
         _print_line("all of these", "", everything)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return sorted(values)[len(values) * percent // 100]
 
 
 def _print_line(kind: str, count: str, times: list[float]) -> None:
@@ -166,14 +170,14 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         Path(folder).chmod(0o755)  # as root the database runs as another user
-        prepared = prepare(Path(folder), "http://127.0.0.1:9/v1", "none")
+        prepared = prepare(Path(folder), "http://127.0.0.1:9/v1")
         with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
             start = time.perf_counter()
             fill(connection, options.messages)
             print(f"filled in {time.perf_counter() - start:.0f} s")
             _print_sizes(connection)
-        with _server("daphne", prepared) as (port, _):
-            asyncio.run(_measure(port, prepared.key))
+        with parley(prepared, 9, 1) as running:  # no provider is asked
+            asyncio.run(_measure(running.target(1, 1)))
     # The database's handle is given back at exit (config.postgres).
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PAGE = Path("docs/performance.md")
 # A process each: what one has started must not weigh on the next.
-BENCHES = ("streams", "lanes", "conversations")
+BENCHES = ("streams", "lanes", "conversations", "search")
 
 
 def main() -> None:

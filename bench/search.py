@@ -13,6 +13,7 @@ import asyncio
 import itertools
 import os
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -157,11 +158,13 @@ def _print_line(kind: str, count: str, times: list[float]) -> None:
     )
 
 
-def _print_sizes(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+def _sizes(connection: psycopg.Connection[tuple[object, ...]]) -> str:
+    sizes: list[str] = []
     for name in ("chat_message", "message_search", "conversation_search"):
         query = "SELECT pg_size_pretty(pg_total_relation_size(%s::regclass))"
         row = connection.execute(query, [f"{SCHEMA}.{name}"]).fetchone()
-        print(f"{name}: {row[0] if row else ''}")
+        sizes.append(f"`{name}` {row[0] if row else ''}")
+    return ", ".join(sizes)
 
 
 def main() -> None:
@@ -174,10 +177,12 @@ def main() -> None:
         with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
             start = time.perf_counter()
             fill(connection, options.messages)
-            print(f"filled in {time.perf_counter() - start:.0f} s")
-            _print_sizes(connection)
+            seconds = time.perf_counter() - start
+            print(f"filled in {seconds:.0f} s", file=sys.stderr, flush=True)
+            sizes = _sizes(connection)
         with parley(prepared, 9, 1) as running:  # no provider is asked
             asyncio.run(_measure(running.target(1, 1)))
+        print(f"\nOn disk, with its indexes or as an index: {sizes}.")
     # The database's handle is given back at exit (config.postgres).
 
 

@@ -56,7 +56,7 @@ def title_call(plan: TurnPlan) -> TitleCall | None:
             "role", "text"
         )
     )
-    endpoint, bare_model = resolve_model(model)
+    endpoint, bare_model, _ = resolve_model(model)
     said = "\n\n".join(
         f"{role.capitalize()}: {texts.get(role, '')[:_EXCERPT]}"
         for role in (Message.Role.USER, Message.Role.ASSISTANT)

@@ -41,6 +41,7 @@ _PAGES = {
         ("accounts_apikey", "API keys", "key"),
     ],
     "Usage": [("usage_usagerecord", "Usage records", "monitoring")],
+    "Workspace": [("chat_chatsettings", "Chat settings", "settings")],
 }
 
 

@@ -40,8 +40,9 @@ class Running:
 class Contender:
     name: str
     start: Callable[[], AbstractContextManager[Running]]
-    # More streams than that take minutes for want of CPU.
+    # More streams than that, or more runs, take minutes for want of CPU.
     most_streams: int = 1000
+    most_runs: int = 5
 
 
 def contenders(folder: Path, provider: int, prepared: Prepared) -> list[Contender]:
@@ -57,9 +58,11 @@ def contenders(folder: Path, provider: int, prepared: Prepared) -> list[Contende
         found.append(relay)
     else:
         print("nginx is not installed: no byte relay beside Parley", file=sys.stderr)
-    found.append(Contender("LiteLLM as it comes", lambda: bare(provider), 100))
+    found.append(Contender("LiteLLM as it comes", lambda: bare(provider), 100, 1))
     if PROXY.exists():
-        found.append(Contender("LiteLLM's proxy", lambda: proxy(folder, provider), 100))
+        found.append(
+            Contender("LiteLLM's proxy", lambda: proxy(folder, provider), 100, 1)
+        )
     else:
         print("make bench installs LiteLLM's proxy; it is not here", file=sys.stderr)
     return found
@@ -173,9 +176,11 @@ def _process(
     command: Sequence[str], environment: dict[str, str], port: int, cores: set[int]
 ) -> Iterator[int]:
     """A process that listens on `port`, until the block is left."""
+    # Without our DATABASE_URL, which LiteLLM's proxy would take for its own.
+    ours = {name: text for name, text in os.environ.items() if "DATABASE" not in name}
     process = subprocess.Popen(
         command,
-        env={**os.environ, **environment, "PORT": str(port)},
+        env={**ours, **environment, "PORT": str(port)},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -93,9 +93,10 @@ def tables(runs: int, only: str = "", loads: Sequence[int] = LOADS) -> Iterator[
             if only not in contender.name.lower():
                 continue
             print(f"measuring {contender.name}", file=sys.stderr)
+            repeats = min(runs, contender.most_runs)
             with contender.start() as server:
-                yield from _rows(contender, server, runs, loads)
-                flat.append(_flat_out(contender, server, runs))
+                yield from _rows(contender, server, repeats, loads)
+                flat.append(_flat_out(contender, server, repeats))
         yield ""
         yield "| server | tokens/s through one worker, flat out |"
         yield "| --- | --- |"

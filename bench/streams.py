@@ -106,7 +106,7 @@ def tables(runs: int, only: str = "", loads: Sequence[int] = LOADS) -> Iterator[
 def _rows(
     contender: Contender, server: Running, runs: int, loads: Sequence[int]
 ) -> Iterator[str]:
-    _once(contender, server, Case("warm-up", 8, 40, 10))
+    _once(contender, server, Case("warm-up", 64, 40, 10))
     for case in _cases(contender, loads):
         # Repeated where figures are compared; a thousand streams take a minute each.
         repeats = runs if case.streams <= 300 else 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -87,11 +88,17 @@ def _warm_up() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+# Seconds a thread may keep the interpreter while the event loop wants it. Database
+# threads compute too, and Python's own 5 ms add up to a late token for every stream.
+_SWITCH_INTERVAL = 0.0005
+
+
 def build() -> ProtocolTypeRouter:
     """The application; also starts loading the engine, which takes seconds."""
     from chat.routing import websocket_urlpatterns
     from tenants.asgi import SocketTenantMiddleware
 
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
     return ProtocolTypeRouter(
         {

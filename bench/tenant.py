@@ -72,7 +72,8 @@ def stored_turns() -> int:
     query = f"""
         SELECT count(*) FROM {SCHEMA}.chat_turn t
         JOIN {SCHEMA}.chat_message m ON m.id = t.reply_id AND m.status = 'complete'
-        JOIN {SCHEMA}.usage_usagerecord u ON u.turn_id = t.id AND NOT u.estimated
+        JOIN {SCHEMA}.usage_usagerecord u
+            ON u.turn_id = t.id AND u.kind = 'reply' AND NOT u.estimated
         WHERE t.status = 'done'
     """  # noqa: S608  # a constant
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:

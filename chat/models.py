@@ -230,6 +230,8 @@ class Turn(models.Model):
         db_index=False,
         related_name="+",
     )
+    # The key the author used, if any: what the turn uses is charged to it.
+    api_key_id = models.BigIntegerField(null=True)
     # What the client calls this send, so that a repeated one makes nothing new.
     idempotency_key = models.CharField(max_length=200, null=True)
     # Of what was sent under that key, which may not be used for anything else.

@@ -33,7 +33,7 @@ from chat.turns.events import (
     merged,
 )
 from llm.events import ReasoningDelta, TextDelta
-from usage.services import cost_text
+from usage.pricing import cost_text
 
 OPENING = b": stream-open\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"

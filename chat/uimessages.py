@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chat.models import Message
-from usage.services import cost_text
+from usage.pricing import cost_text
 
 _RUNNING = {Message.Status.PENDING, Message.Status.STREAMING}
 

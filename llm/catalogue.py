@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Final
 
 from llm import _litellm
-from llm.events import Usage
 from llm.local import LOCAL_CONTEXT_WINDOW, LOCAL_MODEL_NAME
 
 # Ours: served by any program that speaks OpenAI's API at the given address.
@@ -50,11 +49,13 @@ _CHAT_MODES: Final = frozenset({"chat", "responses"})
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for one token; `cached` is for prompt tokens read from a cache."""
+    """US dollars for one token; `cached` is for prompt tokens read from a cache,
+    `reasoning` for completion tokens that are no part of the answer."""
 
     input: Decimal
     output: Decimal
     cached: Decimal
+    reasoning: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Abilities:
     reasoning: bool
 
 
-_FREE: Final = Price(Decimal(0), Decimal(0), Decimal(0))
+_FREE: Final = Price(Decimal(0), Decimal(0), Decimal(0), Decimal(0))
 
 
 def provider_names() -> frozenset[str]:
@@ -145,19 +146,12 @@ def price(provider: str, model: str) -> Price | None:
     if input_price is None or output_price is None:
         return None
     cached = _dollars(entry, "cache_read_input_token_cost")
-    return Price(input_price, output_price, input_price if cached is None else cached)
-
-
-def cost(provider: str, model: str, usage: Usage) -> Decimal | None:
-    """US dollars for `usage`, exact; None means unpriced, which is not zero."""
-    known = price(provider, model)
-    if known is None:
-        return None
-    cached = min(usage.cached_tokens, usage.prompt_tokens)
-    return (
-        (usage.prompt_tokens - cached) * known.input
-        + cached * known.cached
-        + usage.completion_tokens * known.output
+    reasoning = _dollars(entry, "output_cost_per_reasoning_token")
+    return Price(
+        input=input_price,
+        output=output_price,
+        cached=input_price if cached is None else cached,
+        reasoning=output_price if reasoning is None else reasoning,
     )
 
 

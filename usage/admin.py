@@ -15,6 +15,7 @@ class UsageRecordAdmin(ModelAdmin[UsageRecord]):
         "created_at",
         "user",
         "agent",
+        "kind",
         "model",
         "total_tokens",
         "cost",
@@ -23,7 +24,7 @@ class UsageRecordAdmin(ModelAdmin[UsageRecord]):
         "ttft_ms",
         "duration_ms",
     ]
-    list_filter = ["status", "estimated", "model", "created_at"]
+    list_filter = ["kind", "status", "estimated", "model", "created_at"]
     list_select_related = ["user", "agent"]
     search_fields = ["conversation_id", "message_id", "turn_id", "model"]
     date_hierarchy = "created_at"

@@ -12,7 +12,7 @@ import orjson
 
 from chat.exporting.transcript import messages_of
 from chat.models import Conversation, Message
-from usage.services import cost_text
+from usage.pricing import cost_text
 
 FORMAT = "parley-conversation"
 VERSION = 1

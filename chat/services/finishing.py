@@ -22,7 +22,8 @@ from chat.turns.plan import Outcome, Settled, TurnPlan
 from chat.turns.worker import worker_name
 from llm import tokens
 from llm.events import Usage
-from usage.services import Subject, price_of, record_call
+from usage.pricing import cost_of
+from usage.services import Subject, record_call
 
 _REPLY_STATUS = {
     "done": Message.Status.COMPLETE,
@@ -46,9 +47,7 @@ def finish_turn(
     transaction, which stays short.
     """
     usage = outcome.usage if outcome.usage is not None else _count(plan, outcome)
-    endpoint = plan.prompt.endpoint if plan.prompt else None
-    bare_model = plan.prompt.model if plan.prompt else plan.model
-    cost = price_of(endpoint, bare_model, usage)
+    cost = cost_of(usage, plan.price)
     with transaction.atomic():
         message_count = _end(plan, outcome, usage, cost)
         if message_count is None:
@@ -57,6 +56,7 @@ def finish_turn(
         record_call(
             subject=Subject(
                 user_id=plan.user_id,
+                api_key_id=plan.api_key_id,
                 agent_id=plan.agent_id,
                 model=plan.model,
                 conversation_id=plan.conversation_id,
@@ -64,10 +64,11 @@ def finish_turn(
                 turn_id=plan.turn_id,
             ),
             usage=usage,
-            cost=cost,
+            price=plan.price,
             status=outcome.status,
             ttft_ms=outcome.ttft_ms,
             duration_ms=outcome.duration_ms,
+            model_answered=storable(outcome.model_answered),
         )
         settled = Settled(usage, cost, message_count)
         _close_log(plan, outcome, position, tail(settled))

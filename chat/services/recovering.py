@@ -17,6 +17,7 @@ from llm.client import Prompt
 from llm.errors import LLMError
 from llm.events import ReasoningDelta, TextDelta
 from tenants.db import scope
+from usage.pricing import list_price
 
 
 def recover_turn(*, turn_id: str) -> bool:
@@ -89,6 +90,7 @@ def _plan(turn: Turn) -> TurnPlan:
         user_message_id=reply.parent_id or "",
         reply_id=reply.pk,
         user_id=turn.author_id,
+        api_key_id=turn.api_key_id,
         agent_id=turn.conversation.agent_id,
         agent_slug=revision.agent.slug if revision else "",
         model=reply.model,
@@ -96,5 +98,6 @@ def _plan(turn: Turn) -> TurnPlan:
         message_length=0,
         partial=reply.text,
         prompt=prompt,
+        price=list_price(prompt.endpoint.provider, prompt.model) if prompt else None,
         failure=None,
     )

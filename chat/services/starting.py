@@ -41,11 +41,13 @@ from chat.turns.worker import worker_name
 from llm.client import Prompt
 from llm.errors import LLMError
 from tenants.db import scope
+from usage.pricing import list_price
 
 
-def start_turn(*, user: User, send: Send) -> TurnPlan:
+def start_turn(*, user: User, send: Send, api_key_id: int | None = None) -> TurnPlan:
     """Store the message, an empty reply and the turn; say what to ask the provider.
 
+    `api_key_id` is the key by which the person asks, None from a page.
     Raises NotFoundError, TurnRunningError, NoAgentError, InvalidMessageError,
     TooLargeError or, for a send that was stored before, RepeatedSendError; and then
     nothing was stored. A provider that cannot be asked is no such error: the turn
@@ -55,21 +57,21 @@ def start_turn(*, user: User, send: Send) -> TurnPlan:
     send = _meant(user, send)
     _check_text(send)
     try:
-        started = _commit(user, send)
+        started = _commit(user, send, api_key_id)
     except IntegrityError as error:
         # Two requests made the same new conversation, and the other one has it now; or
         # the agent was deleted after we had chosen it.
         name = _violated(error)
         if name != "chat_conversation_pkey" and "_fk_agents" not in name:
             raise
-        started = _commit(user, send)
+        started = _commit(user, send, api_key_id)
     return _plan(user, started)
 
 
-def _commit(user: User, send: Send) -> _Started:
+def _commit(user: User, send: Send, api_key_id: int | None) -> _Started:
     try:
         with transaction.atomic():
-            return _start(user, send)
+            return _start(user, send, api_key_id)
     except IntegrityError as error:
         # Only the database can tell of what another transaction has just done.
         match _violated(error):
@@ -159,7 +161,7 @@ class _Started:
     new_title: str | None
 
 
-def _start(user: User, send: Send) -> _Started:
+def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
     found = _locked(user, send)
     _refuse_repeated(user, send)
     if found is not None and found.turns.running().exists():
@@ -199,6 +201,7 @@ def _start(user: User, send: Send) -> _Started:
         reply=reply,
         author=user,
         credential_id=getattr(resolved, "credential_id", None),
+        api_key_id=api_key_id,
         idempotency_key=send.idempotency_key,
         send_digest=send.digest if send.idempotency_key else "",
         worker=worker_name(),
@@ -265,6 +268,7 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
         user_message_id=rows.question.pk,
         reply_id=rows.reply.pk,
         user_id=user.pk,
+        api_key_id=rows.turn.api_key_id,
         agent_id=rows.agent.pk,
         agent_slug=rows.agent.slug,
         model=rows.reply.model,
@@ -276,6 +280,7 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
         message_length=len(rows.question.text),
         partial=rows.reply.text,
         prompt=prompt,
+        price=list_price(prompt.endpoint.provider, prompt.model) if prompt else None,
         failure=failure,
     )
 

@@ -27,7 +27,9 @@ from llm.client import Prompt
 from llm.errors import LLMError
 from llm.events import Finished, ReasoningDelta, TextDelta, Usage
 from tenants.db import release
-from usage.services import Subject, price_of, record_call
+from usage.models import UsageRecord
+from usage.pricing import UnitPrice, cost_of, list_price
+from usage.services import Subject, record_call
 
 # Somebody waits in front of a page for the whole answer.
 _SECONDS = 120.0
@@ -41,6 +43,7 @@ class Tried:
     text: str
     reasoning: str
     usage: Usage
+    price: UnitPrice | None
     cost: Decimal | None
     duration_ms: int
     failure: LLMError | None
@@ -72,12 +75,13 @@ def try_agent(*, agent: Agent, user: User, message: str, **draft: Any) -> Tried:
     total = min(prompt.timeouts.total, _SECONDS)
     prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=total))
     release()
-    tried = async_to_sync(_answer)(prompt, revision.model)
+    price = list_price(prompt.endpoint.provider, prompt.model)
+    tried = async_to_sync(_answer)(prompt, revision.model, price)
     _record(agent, user, tried)
     return tried
 
 
-async def _answer(prompt: Prompt, model: str) -> Tried:
+async def _answer(prompt: Prompt, model: str, price: UnitPrice | None) -> Tried:
     text: list[str] = []
     reasoning: list[str] = []
     usage: Usage | None = None
@@ -105,7 +109,8 @@ async def _answer(prompt: Prompt, model: str) -> Tried:
         text=said,
         reasoning=thought,
         usage=usage,
-        cost=price_of(prompt.endpoint, prompt.model, usage),
+        price=price,
+        cost=cost_of(usage, price),
         duration_ms=round((time.monotonic() - started) * 1000),
         failure=failure,
     )
@@ -117,12 +122,11 @@ def _record(agent: Agent, user: User, tried: Tried) -> None:
             user_id=user.pk,
             agent_id=agent.pk,
             model=tried.model,
-            conversation_id="",
-            message_id="",
             turn_id=new_id(),
         ),
         usage=tried.usage,
-        cost=tried.cost,
+        price=tried.price,
+        kind=UsageRecord.Kind.TRY,
         status="failed" if tried.failure else "done",
         ttft_ms=None,
         duration_ms=tried.duration_ms,

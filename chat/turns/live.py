@@ -102,6 +102,7 @@ class LiveTurn:
             text="".join(e.text for e in events if isinstance(e, TextDelta)),
             reasoning="".join(e.text for e in events if isinstance(e, ReasoningDelta)),
             usage=usage,
+            model_answered=self.finished.model if self.finished else "",
             reason=reason,
             error_code=error_code,
             first_token_at=self.first_token_at,

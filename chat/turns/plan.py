@@ -11,6 +11,7 @@ from typing import Literal
 from llm.client import Prompt
 from llm.events import FinishReason, Usage
 from tenants.db import Scope
+from usage.pricing import UnitPrice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,8 @@ class TurnPlan:
     """A turn whose rows are committed. `failure` stands in for `prompt` where
     the configuration already rules out an answer. `fallbacks` are ids of models to ask
     where `model` cannot answer; `partial` is what the reply begins with: the text of
-    another one that it continues."""
+    another one that it continues. `price` is the model's when the turn starts, None
+    where none is known; `api_key_id` is the key the author used."""
 
     scope: Scope
     turn_id: str
@@ -53,6 +55,7 @@ class TurnPlan:
     user_message_id: str
     reply_id: str
     user_id: int
+    api_key_id: int | None
     agent_id: int
     agent_slug: str
     model: str
@@ -61,6 +64,7 @@ class TurnPlan:
     message_length: int
     partial: str
     prompt: Prompt | None
+    price: UnitPrice | None
     failure: Exception | None
 
 
@@ -72,6 +76,7 @@ class Outcome:
     text: str
     reasoning: str
     usage: Usage | None
+    model_answered: str = ""
     reason: FinishReason | None = None
     error_code: str = ""
     first_token_at: datetime | None = None

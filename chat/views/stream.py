@@ -27,7 +27,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.errors import APIError, handle
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.parsers import load_json
 from chat.body import Posted, read_body
 from chat.errors import (
@@ -133,17 +133,24 @@ async def stop(request: HttpRequest, conversation_id: str) -> HttpResponseBase:
 
 def authenticated(request: HttpRequest) -> User:
     """Who asks, by the API's own rules. Reads the database."""
+    return _asked(request)[0]
+
+
+def _asked(request: HttpRequest) -> tuple[User, int | None]:
+    """Who asks, and the id of the key they show, if any."""
     asked = Request(
         request,
         authenticators=[authenticate() for authenticate in AUTHENTICATION],
     )
     if isinstance(asked.user, User):
-        return asked.user
+        key = asked.auth
+        return asked.user, key.pk if isinstance(key, ApiKey) else None
     raise NotAuthenticated
 
 
 def _begin(request: HttpRequest, send: Send) -> TurnPlan:
-    return start_turn(user=authenticated(request), send=send)
+    user, api_key_id = _asked(request)
+    return start_turn(user=user, send=send, api_key_id=api_key_id)
 
 
 def _newest(request: HttpRequest, conversation_id: str) -> TurnReference | None:

@@ -1,4 +1,4 @@
-"""The ledger: one row a turn, exact money, append-only."""
+"""The ledger: one row a call, exact money, append-only."""
 
 from __future__ import annotations
 
@@ -7,22 +7,32 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Sum
 
-from accounts.models import User
 from agents.models import Agent
-from llm.client import Endpoint
 from llm.events import Usage
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.clients import TenantClient
 from tests.factories import person
 from usage.models import UsageRecord
-from usage.services import Subject, cost_text, price_of, record_call
+from usage.pricing import UnitPrice
+from usage.services import Subject, record_call, record_correction
 
 USAGE = Usage(
     prompt_tokens=1_000, completion_tokens=200, cached_tokens=400, reasoning_tokens=50
 )
+# Dollars a million.
+PRICE = UnitPrice(
+    input=Decimal("0.15"),
+    cached_input=Decimal("0.075"),
+    output=Decimal("0.6"),
+    reasoning=Decimal("0.0000020002"),
+)
+# 600 new, 400 cached, 150 said and 50 thought.
+COST = Decimal("0.0002100001")
 
 
 @pytest.fixture
@@ -39,10 +49,11 @@ def record(tenant: Tenant, turn: str = "turn-00001", **fields: Any) -> UsageReco
         conversation_id="chat-00001",
         message_id="reply-0001",
         turn_id=turn,
+        api_key_id=77,
     )
     defaults: dict[str, Any] = {
         "usage": USAGE,
-        "cost": Decimal("0.0000000001"),
+        "price": PRICE,
         "status": "done",
         "ttft_ms": 12,
         "duration_ms": 34,
@@ -57,18 +68,79 @@ def test_a_record_holds_all_that_was_counted(scoped: Tenant) -> None:
     assert (kept.prompt_tokens, kept.completion_tokens) == (1_000, 200)
     assert (kept.cached_tokens, kept.reasoning_tokens) == (400, 50)
     assert kept.total_tokens == 1_200
-    assert kept.cost == Decimal("0.0000000001"), "to the last place"
+    assert kept.cost == COST, "to the last place"
+    assert kept.input_price == PRICE.input
+    assert kept.cached_input_price == PRICE.cached_input
+    assert kept.output_price == PRICE.output
+    assert kept.reasoning_price == PRICE.reasoning
     assert (kept.currency, kept.status, kept.estimated) == ("USD", "done", False)
     assert (kept.ttft_ms, kept.duration_ms) == (12, 34)
-    assert kept.turn_id == "turn-00001"
+    assert (kept.turn_id, kept.kind, kept.call) == ("turn-00001", "reply", 0)
+    assert kept.api_key_id == 77
 
 
-def test_a_turn_is_recorded_once(scoped: Tenant) -> None:
+def test_a_call_is_recorded_once(scoped: Tenant) -> None:
     record(scoped)
     with pytest.raises(IntegrityError), transaction.atomic():
         record(scoped)
+    record(scoped, call=1, model_answered="m" * 300)
+    record(scoped, kind="title")
     record(scoped, "turn-00002")
-    assert UsageRecord.objects.count() == 2
+    assert UsageRecord.objects.count() == 4
+
+
+def test_a_model_without_a_price_has_no_cost_which_is_not_nothing(
+    scoped: Tenant,
+) -> None:
+    made = record(scoped, price=None)
+    assert (made.cost, made.input_price) == (None, None)
+    nothing = record(scoped, "turn-00002", price=None, usage=Usage(0, 0))
+    assert nothing.cost == 0, "what used nothing cost nothing at any price"
+
+
+def test_a_correction_is_added_to_what_it_corrects(scoped: Tenant) -> None:
+    made = record(scoped)
+    other = record(scoped, call=1)
+    lower = record_correction(
+        record=made, note="The bill says less.", prompt_tokens=-900, cost=-COST
+    )
+    again = record_correction(record=lower, note="A little.", completion_tokens=5)
+    assert (lower.kind, lower.call, lower.total_tokens) == ("correction", 0, -900)
+    assert (again.call, again.corrects_id) == (1, made.pk)
+    assert again.cost == 0
+    with pytest.raises(ValidationError):
+        record_correction(record=made, note="Too much.", prompt_tokens=-101)
+    record_correction(record=other, note="Another call.", prompt_tokens=-1_000)
+    with pytest.raises(ValidationError):
+        record_correction(record=made, note=" ", prompt_tokens=1)
+    with pytest.raises(ValidationError):
+        record_correction(record=made, note="Nothing.")
+    total = UsageRecord.objects.filter(kind="correction").aggregate(Sum("total_tokens"))
+    assert total == {"total_tokens__sum": -900 + 5 - 1_000}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE usage_usagerecord SET cost = 0",
+        "UPDATE usage_usagerecord SET cost = 0 WHERE false",
+        "DELETE FROM usage_usagerecord",
+        "TRUNCATE usage_usagerecord CASCADE",
+    ],
+)
+def test_the_database_refuses_to_change_a_record(
+    scoped: Tenant, statement: str
+) -> None:
+    record(scoped)
+    refusal = pytest.raises(IntegrityError, match="append-only")
+    with refusal, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert UsageRecord.objects.get().cost == COST
+
+
+def test_only_a_correction_counts_below_nothing(scoped: Tenant) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        record(scoped, usage=Usage(prompt_tokens=-1, completion_tokens=2))
 
 
 FORBIDDEN: dict[str, Callable[[UsageRecord], object]] = {
@@ -91,13 +163,13 @@ def test_a_record_is_never_changed(
     refusal = pytest.raises(TypeError, match=r"append-only|never deleted")
     with refusal, transaction.atomic():
         change(made)
-    assert UsageRecord.objects.get().cost == Decimal("0.0000000001")
+    assert UsageRecord.objects.get().cost == COST
 
 
 def test_records_outlive_the_person_and_the_agent(scoped: Tenant) -> None:
     made = record(scoped)
-    User.objects.filter(pk=made.user_id).delete()
-    Agent.objects.filter(pk=made.agent_id).delete()
+    person(scoped, "member").delete()
+    Agent.objects.get(slug="assistant").delete()
     kept = UsageRecord.objects.get()
     assert (kept.user_id, kept.agent_id) == (made.user_id, made.agent_id)
 
@@ -109,42 +181,6 @@ def test_tenants_have_ledgers_of_their_own(scoped: Tenant, globex: Tenant) -> No
         record(globex)
         assert UsageRecord.objects.count() == 1
     assert UsageRecord.objects.count() == 1
-
-
-# ------------------------------------------------------------------------------ money
-
-
-def test_a_known_model_is_priced_exactly() -> None:
-    cost = price_of(Endpoint("openai", "sk-x"), "gpt-4o-mini", USAGE)
-    # 600 new at 0.15, 400 cached at 0.075, 200 written at 0.60 dollars a million.
-    assert cost == Decimal("0.00024")
-    assert isinstance(cost, Decimal)
-
-
-def test_the_local_model_is_free_and_an_unknown_one_has_no_price() -> None:
-    assert price_of(Endpoint("local", None, "http://x"), "smollm2-135m", USAGE) == 0
-    unknown = Endpoint("openai_compatible", None, "http://x")
-    assert price_of(unknown, "some-model", USAGE) is None
-
-
-def test_what_was_never_asked_costs_nothing() -> None:
-    assert price_of(None, "gpt-4o-mini", Usage(0, 0)) == Decimal(0)
-
-
-@pytest.mark.parametrize(
-    ("cost", "text"),
-    [
-        (None, None),
-        (Decimal(0), "0"),
-        (Decimal("0E-10"), "0"),
-        (Decimal("1E-10"), "0.0000000001"),
-        (Decimal("0.0000033000"), "0.0000033"),
-        (Decimal("1234567890.0000000001"), "1234567890.0000000001"),
-        (Decimal("1E+2"), "100"),
-    ],
-)
-def test_money_as_text_is_exact_and_plain(cost: Decimal | None, text: str) -> None:
-    assert cost_text(cost) == text
 
 
 # ------------------------------------------------------------------------------ admin
@@ -168,7 +204,7 @@ def test_the_admin_shows_the_ledger_and_changes_nothing(
     changed = owner.post(f"{ADMIN}{made.pk}/change/", {"cost": "0"})
     assert changed.status_code == 403
     with entered(acme.scope):
-        assert UsageRecord.objects.get().cost == Decimal("0.0000000001")
+        assert UsageRecord.objects.get().cost == COST
 
 
 def test_members_do_not_see_the_ledger(

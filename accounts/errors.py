@@ -12,6 +12,7 @@ entry here. docs/errors.md is the table.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -41,10 +42,17 @@ class APIError(Exception):
     code = "error"
     status = 400
 
-    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.retry_after = retry_after
+        self.headers = headers or {}
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -63,7 +71,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def _answer(error: Exception) -> Response | None:
     if isinstance(error, APIError):
-        return _response(error.status, error.detail, error.code, error.retry_after)
+        response = _response(error.status, error.detail, error.code, error.retry_after)
+        for name, value in error.headers.items():
+            response[name] = value
+        return response
     if isinstance(error, OperationalError):
         return _response(
             status.HTTP_503_SERVICE_UNAVAILABLE,

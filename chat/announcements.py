@@ -16,6 +16,25 @@ def group_of(schema_name: str, user_id: int) -> str:
     return f"{schema_name}.user.{user_id}"
 
 
+async def budget_used(notice: dict[str, Any]) -> None:
+    """To this process's sockets of all whom a budget concerns of which 80 or 100 % are
+    used."""
+    for user_id in notice["users"]:
+        await get_channel_layer().group_send(
+            group_of(notice["schema"], user_id),
+            {
+                "type": "announce",
+                "content": {
+                    "type": "budget-used",
+                    "scope": notice["scope"],
+                    "period": notice["period"],
+                    "percent": notice["percent"],
+                    "text": notice["text"],
+                },
+            },
+        )
+
+
 async def turn_ended(notice: dict[str, Any]) -> None:
     """To this process's sockets; every process hears the notice of the end itself
     (chat.services.finishing writes it) and tells its own."""

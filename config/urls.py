@@ -13,6 +13,7 @@ handler500 = "config.errors.server_error"
 
 urlpatterns = [
     path("", include("chat.urls_pages")),
+    path("", include("usage.urls_pages")),
     path("accounts/", include("accounts.urls_pages")),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
@@ -20,4 +21,5 @@ urlpatterns = [
     path("api/v1/", include("chat.urls")),
     path("api/v1/", include("agents.urls")),
     path("api/v1/", include("accounts.urls")),
+    path("api/v1/", include("usage.urls")),
 ]

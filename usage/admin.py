@@ -1,16 +1,46 @@
-"""The ledger in the tenant's admin: to read, never to write."""
+"""The tenant's admin: the ledger and its sums to read, prices, budgets and settings."""
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.http import HttpRequest
+from decimal import Decimal
+from typing import Any
 
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from accounts.models import ApiKey, User
+from agents.models import Agent
 from tenants.adminsite import ModelAdmin
-from usage.models import UsageRecord
+from usage.forms import BudgetForm, SettingsForm
+from usage.models import Budget, DailyUsage, PriceRule, UsageRecord, UsageSettings
+from usage.periods import today
+from usage.services.budgets import save_budget
+from usage.services.settings import save_settings
+from usage.templatetags.usage_figures import count, money, percent_of
+
+
+class ReadOnlyAdmin(ModelAdmin[Any]):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        return False
 
 
 @admin.register(UsageRecord)
-class UsageRecordAdmin(ModelAdmin[UsageRecord]):
+class UsageRecordAdmin(ReadOnlyAdmin):
+    """A correction is made by the command correct_usage."""
+
     list_display = [
         "created_at",
         "user",
@@ -24,20 +54,147 @@ class UsageRecordAdmin(ModelAdmin[UsageRecord]):
         "ttft_ms",
         "duration_ms",
     ]
-    list_filter = ["kind", "status", "estimated", "model", "created_at"]
+    list_filter = [
+        *("kind", "status", "estimated", "model"),
+        *("user", "agent", "api_key", "created_at"),
+    ]
     list_select_related = ["user", "agent"]
     search_fields = ["conversation_id", "message_id", "turn_id", "model"]
     date_hierarchy = "created_at"
+    show_full_result_count = False
+
+
+@admin.register(DailyUsage)
+class DailyUsageAdmin(ReadOnlyAdmin):
+    list_display = [
+        *("day", "user", "agent", "api_key", "model", "kind", "calls", "failures"),
+        *("total_tokens", "unpriced_tokens", "cost", "first_token", "duration"),
+    ]
+    list_filter = ["kind", "model", "user", "agent", "api_key"]
+    list_select_related = ["user", "agent", "api_key"]
+    search_fields = ["model", "user__email", "agent__name"]
+    date_hierarchy = "day"
+
+    @admin.display(description="mean time to first token (ms)")
+    def first_token(self, row: DailyUsage) -> int | None:
+        return round(row.ttft_ms / row.first_tokens) if row.first_tokens else None
+
+    @admin.display(description="mean duration (ms)")
+    def duration(self, row: DailyUsage) -> int | None:
+        return round(row.duration_ms / row.calls) if row.calls else None
+
+
+@admin.register(PriceRule)
+class PriceRuleAdmin(ModelAdmin[PriceRule]):
+    list_display = [
+        "model",
+        "effective_from",
+        "input_per_million",
+        "cached_input_per_million",
+        "output_per_million",
+        "reasoning_per_million",
+    ]
+    search_fields = ["model"]
+    date_hierarchy = "effective_from"
+
+
+@admin.register(Budget)
+class BudgetAdmin(ModelAdmin[Budget]):
+    list_display = ["__str__", "subject", "limits", "used", "state"]
+    list_filter = ["scope", "period"]
+    fields = ["scope", "person", "agent", "key", "period", "limit_tokens", "limit_cost"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Budget]:
+        return Budget.objects.with_current_period(today().first)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Budget | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> type[forms.ModelForm[Budget]]:
+        """Whom and which period a budget is for does not change."""
+        if obj is None:
+            kwargs["form"] = BudgetForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Budget | None = None) -> Any:
+        if obj is None:
+            return self.fields
+        return ["scope", "subject", "period", "limit_tokens", "limit_cost", "used"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Budget | None = None
+    ) -> Any:
+        return ["scope", "subject", "period", "used"] if obj else []
+
+    def save_model(
+        self, request: HttpRequest, obj: Budget, form: Any, change: bool
+    ) -> None:
+        """A new one was saved by its form."""
+        if change:
+            save_budget(budget=obj)
+
+    @admin.display(description="for")
+    def subject(self, budget: Budget) -> str:
+        kinds: dict[str, type[Model]] = {"user": User, "agent": Agent, "key": ApiKey}
+        kind = kinds.get(budget.scope)
+        if kind is None:
+            return "everybody"
+        found = kind._default_manager.filter(pk=budget.subject_id).first()
+        return str(found or f"{budget.scope} {budget.subject_id}, which is gone")
+
+    @admin.display
+    def limits(self, budget: Budget) -> str:
+        return " and ".join(limit for limit, _ in _limits(budget))
+
+    @admin.display(description="used in this period")
+    def used(self, budget: Budget) -> str:
+        return " and ".join(f"{share} % of {limit}" for limit, share in _limits(budget))
+
+    @admin.display
+    def state(self, budget: Budget) -> str:
+        share = max(share for _, share in _limits(budget))
+        return "used up" if share >= 100 else "nearly used up" if share >= 80 else "ok"
+
+
+def _limits(budget: Budget) -> list[tuple[str, int]]:
+    """Each limit in words, and how many percent of it are used."""
+    spent_tokens: int = getattr(budget, "period_spent_tokens", 0)
+    spent_cost: Decimal = getattr(budget, "period_spent_cost", Decimal(0))
+    found = []
+    if budget.limit_tokens is not None:
+        share = percent_of(spent_tokens, budget.limit_tokens)
+        found.append((f"{count(budget.limit_tokens)} tokens", share))
+    if budget.limit_cost is not None:
+        share = percent_of(spent_cost, budget.limit_cost)
+        found.append((money(budget.limit_cost), share))
+    return found
+
+
+@admin.register(UsageSettings)
+class UsageSettingsAdmin(ModelAdmin[UsageSettings]):
+    """One row: its list leads to it."""
+
+    form = SettingsForm
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
+        if UsageSettings.objects.exists():
+            return redirect("admin:usage_usagesettings_change", 1)
+        return redirect("admin:usage_usagesettings_add")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(
-        self, request: HttpRequest, obj: UsageRecord | None = None
-    ) -> bool:
-        return False
+        return not UsageSettings.objects.exists()
 
     def has_delete_permission(
-        self, request: HttpRequest, obj: UsageRecord | None = None
+        self, request: HttpRequest, obj: UsageSettings | None = None
     ) -> bool:
         return False
+
+    def save_model(
+        self, request: HttpRequest, obj: UsageSettings, form: Any, change: bool
+    ) -> None:
+        save_settings(settings=obj)

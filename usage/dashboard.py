@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from usage.models import UsageRecord
-from usage.services import cost_text
+from usage.pricing import cost_text
 
 _ROWS = 5
 

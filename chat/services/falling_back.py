@@ -9,6 +9,7 @@ from chat import prompting
 from chat.models import Message, Turn
 from chat.turns.plan import TurnPlan
 from llm.errors import ProviderModelNotFound
+from usage.services import price_for
 
 
 def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
@@ -38,4 +39,8 @@ def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
     )
     left = max(prompt.timeouts.total - spent, 1.0)
     prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=left))
-    return replace(plan, model=model, prompt=prompt, failure=None)
+    price = price_for(model=model, prompt=prompt, at=turn.created_at)
+    grant = plan.grant.moved(price)
+    return replace(
+        plan, model=model, prompt=grant.limited(prompt), failure=None, grant=grant
+    )

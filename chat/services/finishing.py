@@ -23,7 +23,7 @@ from chat.turns.worker import worker_name
 from llm import tokens
 from llm.events import Usage
 from usage.pricing import cost_of
-from usage.services import Subject, record_call
+from usage.services import Alert, Subject, record_call, settle
 
 _REPLY_STATUS = {
     "done": Message.Status.COMPLETE,
@@ -47,32 +47,53 @@ def finish_turn(
     transaction, which stays short.
     """
     usage = outcome.usage if outcome.usage is not None else _count(plan, outcome)
-    cost = cost_of(usage, plan.price)
+    cost = cost_of(usage, plan.grant.price)
     with transaction.atomic():
         message_count = _end(plan, outcome, usage, cost)
         if message_count is None:
             _overtake(plan, outcome)
             return None
+        subject = _subject(plan)
+        settled = Settled(usage, cost, message_count)
+        _close_log(plan, outcome, position, tail(settled))
+        # Last, because many wait for the rows these lock.
         record_call(
-            subject=Subject(
-                user_id=plan.user_id,
-                api_key_id=plan.api_key_id,
-                agent_id=plan.agent_id,
-                model=plan.model,
-                conversation_id=plan.conversation_id,
-                message_id=plan.reply_id,
-                turn_id=plan.turn_id,
-            ),
+            subject=subject,
             usage=usage,
-            price=plan.price,
+            price=plan.grant.price,
             status=outcome.status,
             ttft_ms=outcome.ttft_ms,
             duration_ms=outcome.duration_ms,
             model_answered=storable(outcome.model_answered),
         )
-        settled = Settled(usage, cost, message_count)
-        _close_log(plan, outcome, position, tail(settled))
+        for alert in settle(subject=subject):
+            _tell(plan, alert)
         return settled
+
+
+def _tell(plan: TurnPlan, alert: Alert) -> None:
+    """Whom it concerns, at the commit: everybody's open pages are in some process."""
+    notify(
+        "budget",
+        plan.turn_id,
+        users=list(alert.user_ids),
+        scope=alert.scope,
+        period=alert.period,
+        percent=alert.percent,
+        text=alert.sentence,
+    )
+
+
+def _subject(plan: TurnPlan) -> Subject:
+    return Subject(
+        user_id=plan.user_id,
+        api_key_id=plan.api_key_id,
+        agent_id=plan.agent_id,
+        model=plan.model,
+        conversation_id=plan.conversation_id,
+        message_id=plan.reply_id,
+        turn_id=plan.turn_id,
+    )
 
 
 # Turn, reply and conversation by one statement: with the ORM it is four, and a hundred

@@ -19,7 +19,7 @@ from chat.turns.events import TurnEvent
 from tenants.db import scope
 
 CHANNEL = "parley_turns"
-NoticeKind = Literal["stop", "watch", "flushed", "ended", "titled"]
+NoticeKind = Literal["stop", "watch", "flushed", "ended", "titled", "budget"]
 
 
 def notify(kind: NoticeKind, turn_id: str, **more: object) -> None:

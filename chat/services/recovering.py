@@ -17,7 +17,7 @@ from llm.client import Prompt
 from llm.errors import LLMError
 from llm.events import ReasoningDelta, TextDelta
 from tenants.db import scope
-from usage.pricing import list_price
+from usage.services import Grant, price_for
 
 
 def recover_turn(*, turn_id: str) -> bool:
@@ -83,6 +83,10 @@ def _plan(turn: Turn) -> TurnPlan:
             )
         except LLMError:
             prompt = None  # a provider that cannot be asked was not asked
+    # As when the turn began, whatever rules came since.
+    price = None
+    if prompt is not None:
+        price = price_for(model=reply.model, prompt=prompt, at=turn.created_at)
     return TurnPlan(
         scope=scope(),
         turn_id=turn.pk,
@@ -98,6 +102,6 @@ def _plan(turn: Turn) -> TurnPlan:
         message_length=0,
         partial=reply.text,
         prompt=prompt,
-        price=list_price(prompt.endpoint.provider, prompt.model) if prompt else None,
         failure=None,
+        grant=Grant(price=price),
     )

@@ -3,8 +3,10 @@ called, in one short transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
 from django.conf import settings
@@ -41,7 +43,7 @@ from chat.turns.worker import worker_name
 from llm.client import Prompt
 from llm.errors import LLMError
 from tenants.db import scope
-from usage.pricing import list_price
+from usage.services import Grant, Subject, reserve
 
 
 def start_turn(*, user: User, send: Send, api_key_id: int | None = None) -> TurnPlan:
@@ -49,9 +51,9 @@ def start_turn(*, user: User, send: Send, api_key_id: int | None = None) -> Turn
 
     `api_key_id` is the key by which the person asks, None from a page.
     Raises NotFoundError, TurnRunningError, NoAgentError, InvalidMessageError,
-    TooLargeError or, for a send that was stored before, RepeatedSendError; and then
-    nothing was stored. A provider that cannot be asked is no such error: the turn
-    exists and its plan carries the failure.
+    TooLargeError, RateLimitedError, BudgetExceededError or, for a send that was stored
+    before, RepeatedSendError; and then nothing was stored. A provider that cannot be
+    asked is no such error: the turn exists and its plan carries the failure.
     """
     _check_ids(send)
     send = _meant(user, send)
@@ -76,6 +78,8 @@ def _commit(user: User, send: Send, api_key_id: int | None) -> _Started:
         # Only the database can tell of what another transaction has just done.
         match _violated(error):
             case "turn_one_running":
+                # Perhaps the same send's: which constraint fails first is not ours.
+                _refuse_repeated(user, send)
                 raise TurnRunningError from error
             case "turn_idempotency_once":
                 _refuse_repeated(user, send)
@@ -149,7 +153,7 @@ def _check_text(send: Send) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Started:
-    """The rows of a turn that is about to begin."""
+    """The rows of a turn that is about to begin; `build` makes its call, once."""
 
     turn: Turn
     conversation: Conversation
@@ -157,8 +161,9 @@ class _Started:
     reply: Message
     agent: Agent
     revision: AgentRevision
-    resolved: Resolved | Exception
     new_title: str | None
+    build: Callable[[], Prompt]
+    grant: Grant
 
 
 def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
@@ -171,29 +176,7 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
     conversation = found or Conversation(
         **({"pk": send.conversation_id} if send.conversation_id else {}), owner=user
     )
-    moment = _moment(place)
-    question = place.question or Message(
-        **({"pk": send.message_id} if send.message_id else {}),
-        conversation=conversation,
-        parent=place.parent,
-        role=Message.Role.USER,
-        text=send.text,
-        parts=[{"type": "text", "text": send.text}],
-        created_at=moment,
-    )
-    reply = Message(
-        conversation=conversation,
-        parent=question,
-        role=Message.Role.ASSISTANT,
-        status=Message.Status.PENDING,
-        model=send.model or revision.model,
-        agent_revision=revision,
-        # What is continued is in the new reply from the start: a process that dies
-        # loses none of it.
-        text=place.partial,
-        parts=[{"type": "text", "text": place.partial}] * bool(place.partial),
-        created_at=moment + timedelta(microseconds=1),
-    )
+    question, reply = _messages(conversation, place, send, revision)
     new = [reply] if place.question else [question, reply]
     resolved = _resolved(reply.model)
     turn = Turn(
@@ -221,9 +204,44 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
         for name, value in {**changes, "title": title, "message_count": 2}.items():
             setattr(conversation, name, value)
     insert_together(*([] if found else [conversation]), *new, turn)
-    return _Started(
-        turn, conversation, question, reply, agent, revision, resolved, title
+    build = cache(
+        partial(_build, user, conversation, question, revision, reply, resolved)
     )
+    # Last, because many wait for the rows it locks.
+    grant = _reserve(turn, agent, reply, build)
+    return _Started(
+        turn, conversation, question, reply, agent, revision, title, build, grant
+    )
+
+
+def _messages(
+    conversation: Conversation, place: Place, send: Send, revision: AgentRevision
+) -> tuple[Message, Message]:
+    """The question, which may be there already, and the reply to be written."""
+    moment = _moment(place)
+    question = place.question or Message(
+        **({"pk": send.message_id} if send.message_id else {}),
+        conversation=conversation,
+        parent=place.parent,
+        role=Message.Role.USER,
+        text=send.text,
+        parts=[{"type": "text", "text": send.text}],
+        created_at=moment,
+    )
+    reply = Message(
+        conversation=conversation,
+        parent=question,
+        role=Message.Role.ASSISTANT,
+        status=Message.Status.PENDING,
+        model=send.model or revision.model,
+        agent_revision=revision,
+        # What is continued is in the new reply from the start: a process that dies
+        # loses none of it.
+        text=place.partial,
+        parts=[{"type": "text", "text": place.partial}] * bool(place.partial),
+        created_at=moment + timedelta(microseconds=1),
+    )
+    return question, reply
 
 
 def _resolved(model: str) -> Resolved | Exception:
@@ -232,6 +250,47 @@ def _resolved(model: str) -> Resolved | Exception:
         return resolve_model(model)
     except LLMError as error:
         return error
+
+
+def _build(
+    user: User,
+    conversation: Conversation,
+    question: Message,
+    revision: AgentRevision,
+    reply: Message,
+    resolved: Resolved | Exception,
+) -> Prompt:
+    if isinstance(resolved, Exception):
+        raise resolved
+    return prompting.build(
+        conversation, question, revision, resolved, user, partial=reply.text
+    )
+
+
+def _reserve(
+    turn: Turn, agent: Agent, reply: Message, build: Callable[[], Prompt]
+) -> Grant:
+    def call() -> Prompt | None:
+        try:
+            return build()
+        except LLMError:  # no call will be made, as the plan will tell
+            return None
+
+    subject = Subject(
+        user_id=turn.author_id,
+        agent_id=agent.pk,
+        api_key_id=turn.api_key_id,
+        model=reply.model,
+        turn_id=turn.pk,
+    )
+    running = partial(_running, turn.author_id)
+    return reserve(subject=subject, prompt=call, running=running)
+
+
+def _running(author_id: int, scope: str) -> int:
+    """Turns of everybody, or of one person."""
+    running = Turn.objects.running()
+    return (running.filter(author=author_id) if scope == "user" else running).count()
 
 
 def _touch(conversation: Conversation, changes: dict[str, Any], *, added: int) -> None:
@@ -248,17 +307,10 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
     the turn ends as failed."""
     prompt: Prompt | None = None
     failure: Exception | None = None
+    grant = rows.grant
     try:
-        if isinstance(rows.resolved, Exception):
-            raise rows.resolved
-        prompt = prompting.build(
-            rows.conversation,
-            rows.question,
-            rows.revision,
-            rows.resolved,
-            user,
-            partial=rows.reply.text,
-        )
+        prompt = grant.limited(rows.build())
+        grant = grant.priced(prompt)
     except Exception as error:  # noqa: BLE001  # the runner tells and logs it
         failure = error
     return TurnPlan(
@@ -280,8 +332,8 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
         message_length=len(rows.question.text),
         partial=rows.reply.text,
         prompt=prompt,
-        price=list_price(prompt.endpoint.provider, prompt.model) if prompt else None,
         failure=failure,
+        grant=grant,
     )
 
 

@@ -17,7 +17,8 @@ from chat.turns.codec import storable
 from chat.turns.plan import TurnPlan
 from llm.client import Prompt, Timeouts
 from llm.events import Usage
-from usage.services import Subject, price_of, record_call
+from usage.models import UsageRecord
+from usage.services import Subject, price_for, record_call
 
 SECONDS = 15.0
 _MAX_TOKENS = 30
@@ -122,13 +123,15 @@ def record(
         subject=Subject(
             user_id=plan.user_id,
             agent_id=plan.agent_id,
+            api_key_id=plan.api_key_id,
             model=call.model,
             conversation_id=plan.conversation_id,
             message_id=plan.reply_id,
-            turn_id=f"{plan.turn_id}-title",
+            turn_id=plan.turn_id,
         ),
+        kind=UsageRecord.Kind.TITLE,
         usage=usage,
-        cost=price_of(call.prompt.endpoint, call.prompt.model, usage),
+        price=price_for(model=call.model, prompt=call.prompt, at=timezone.now()),
         status=status,
         ttft_ms=None,
         duration_ms=duration_ms,

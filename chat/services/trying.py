@@ -12,6 +12,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from agents.asking import client
@@ -28,8 +29,8 @@ from llm.errors import LLMError
 from llm.events import Finished, ReasoningDelta, TextDelta, Usage
 from tenants.db import release
 from usage.models import UsageRecord
-from usage.pricing import UnitPrice, cost_of, list_price
-from usage.services import Subject, record_call
+from usage.pricing import UnitPrice, cost_of
+from usage.services import Subject, price_for, record_call
 
 # Somebody waits in front of a page for the whole answer.
 _SECONDS = 120.0
@@ -75,7 +76,7 @@ def try_agent(*, agent: Agent, user: User, message: str, **draft: Any) -> Tried:
     total = min(prompt.timeouts.total, _SECONDS)
     prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=total))
     release()
-    price = list_price(prompt.endpoint.provider, prompt.model)
+    price = price_for(model=revision.model, prompt=prompt, at=timezone.now())
     tried = async_to_sync(_answer)(prompt, revision.model, price)
     _record(agent, user, tried)
     return tried

@@ -20,6 +20,7 @@ from chat.turns.notices import Notice, Notices
 from chat.turns.runner import Runner
 from chat.turns.sampler import Sampler
 from chat.turns.sweeper import Sweeper
+from usage import mailing
 
 # A reader elsewhere asks again each second; two missed ones are forgiven.
 _WATCH_SECONDS = 3.0
@@ -49,6 +50,7 @@ class Background:
                 sampler.run(),
                 self.audience.run(),
                 Housekeeper().run(),
+                *([mailing.mail_warnings()] if mailing.is_configured() else []),
             )
         ]
 
@@ -71,6 +73,8 @@ class Background:
             self._announce(announcements.turn_ended(notice))
         elif kind == "titled":
             self._announce(announcements.conversation_titled(notice))
+        elif kind == "budget":
+            self._announce(announcements.budget_used(notice))
 
     def _announce(self, announcing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(announcing)

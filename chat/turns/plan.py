@@ -11,7 +11,7 @@ from typing import Literal
 from llm.client import Prompt
 from llm.events import FinishReason, Usage
 from tenants.db import Scope
-from usage.pricing import UnitPrice
+from usage.services import Grant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ class TurnPlan:
     """A turn whose rows are committed. `failure` stands in for `prompt` where
     the configuration already rules out an answer. `fallbacks` are ids of models to ask
     where `model` cannot answer; `partial` is what the reply begins with: the text of
-    another one that it continues. `price` is the model's when the turn starts, None
-    where none is known; `api_key_id` is the key the author used."""
+    another one that it continues. `api_key_id` is the key the author used, `grant` what
+    the budgets and the rates allow, at which price."""
 
     scope: Scope
     turn_id: str
@@ -64,8 +64,8 @@ class TurnPlan:
     message_length: int
     partial: str
     prompt: Prompt | None
-    price: UnitPrice | None
     failure: Exception | None
+    grant: Grant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,10 @@ from llm.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from llm.events import Finished
+from llm.events import Finished, FinishReason, Usage
 from tenants.db import Scope, detached, unit
+from usage.errors import BudgetExceededError
+from usage.metering import Meter
 
 # A finished turn can be replayed for this long, for readers that come just too late.
 REPLAYABLE_SECONDS = 4.0
@@ -170,18 +172,13 @@ class Runner:
             live.producer.cancel()
         await asyncio.wait([live.producer])
         if live.finished is not None:
-            finished = live.finished
-            return live.outcome(
-                "done", reason=finished.reason, usage=finished.usage
-            ), lambda settled: Completed(
-                finished.reason,
-                settled.usage if settled else finished.usage,
-                settled.cost if settled else None,
-                live.plan.model,
-            )
+            return _complete(live, live.finished.reason, live.finished.usage)
         error: BaseException | None = live.failure
         if error is None and not live.producer.cancelled():
             error = live.producer.exception()
+            if error is None and not live.ending:
+                # It ended by itself, at the end of what the budgets allow.
+                return _complete(live, "length", None)
         if error is None:
             # Cancelled: by a stop, or by the server going down around us.
             reason = live.ending or "interrupted"
@@ -239,6 +236,7 @@ class Runner:
             await self._stream(live, live.plan.prompt, report)
 
     async def _stream(self, live: LiveTurn, prompt: Prompt, report: TurnReport) -> None:
+        meter = Meter(live.plan.grant.reply_tokens, prompt.model)
         async with aclosing(self.client.stream(prompt)) as events:
             async for event in events:
                 if isinstance(event, Finished):
@@ -246,6 +244,28 @@ class Runner:
                     return
                 if live.take(event):
                     report.first_token(live.ttft_ms)
+                if meter.is_over(event.text):
+                    return
+
+
+def _complete(
+    live: LiveTurn, reason: FinishReason, usage: Usage | None
+) -> tuple[Outcome, Callable[[Settled | None], TurnEvent]]:
+    """A reply that may end here, `usage` None where it has to be counted. If it is
+    short for want of money or tokens its code says so."""
+    out_of_budget = reason == "length" and (usage is None or live.plan.grant.is_cut)
+    outcome = live.outcome(
+        "done",
+        reason=reason,
+        usage=usage,
+        error_code=BudgetExceededError.code if out_of_budget else "",
+    )
+    return outcome, lambda settled: Completed(
+        reason,
+        settled.usage if settled else usage or Usage(0, 0, estimated=True),
+        settled.cost if settled else None,
+        live.plan.model,
+    )
 
 
 def _failure(error: BaseException, report: TurnReport) -> tuple[Errored, Any]:

@@ -107,7 +107,10 @@ async def start(request: HttpRequest) -> HttpResponseBase:
     except RepeatedSendError as repeated:
         reference = await unit(scope(), reference_to, repeated.turn_id)
         return await _answer(request, posted, reference)
-    return await _answer(request, posted, TurnReference(live.plan.turn_id, True))
+    answer = await _answer(request, posted, TurnReference(live.plan.turn_id, True))
+    for name, value in live.plan.grant.headers.items():
+        answer[name] = value
+    return answer
 
 
 @endpoint("GET")

@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from accounts.models import ApiKey
 from agents.models import Agent
+from usage.querysets import LedgerQuerySet
 
 # Tokens of each sort, in the order of every sum.
 TOKENS = (
@@ -21,16 +22,6 @@ TOKENS = (
     "reasoning_tokens",
     "total_tokens",
 )
-
-
-class LedgerQuerySet(models.QuerySet["UsageRecord"]):
-    """Reads only: nothing in bulk either."""
-
-    def update(self, **changes: Any) -> NoReturn:
-        raise TypeError("Usage records are append-only; write a correction.")
-
-    def delete(self) -> NoReturn:
-        raise TypeError("Usage records are never deleted.")
 
 
 def _unit_price(name: str) -> models.DecimalField[Any, Any]:

@@ -1,5 +1,17 @@
 """Writes of the meter; each module has one noun of it."""
 
+from usage.services.prices import price_for
 from usage.services.recording import Subject, record_call, record_correction
+from usage.services.reserving import Grant, reserve
+from usage.services.settling import Alert, settle
 
-__all__ = ["Subject", "record_call", "record_correction"]
+__all__ = [
+    "Alert",
+    "Grant",
+    "Subject",
+    "price_for",
+    "record_call",
+    "record_correction",
+    "reserve",
+    "settle",
+]

@@ -13,6 +13,7 @@ from llm.events import Usage
 from usage.models import UsageRecord
 from usage.models.ledger import TOKENS
 from usage.pricing import UnitPrice, cost_of
+from usage.services.rolling import roll_up
 
 _LARGEST: Final = 2**31 - 1
 
@@ -31,6 +32,7 @@ class Subject:
     api_key_id: int | None = None
 
 
+@transaction.atomic
 def record_call(
     *,
     subject: Subject,
@@ -44,8 +46,9 @@ def record_call(
     model_answered: str = "",
 ) -> UsageRecord:
     """One row, priced at `price`; a second one for the same call of a turn fails with
-    IntegrityError. `call` counts a turn's calls of one kind from 0."""
-    return UsageRecord.objects.create(
+    IntegrityError. `call` counts a turn's calls of one kind from 0. In the same
+    transaction the roll-ups and what is spent of the budgets follow."""
+    record = UsageRecord.objects.create(
         user_id=subject.user_id,
         agent_id=subject.agent_id,
         api_key_id=subject.api_key_id,
@@ -71,6 +74,8 @@ def record_call(
         ttft_ms=ttft_ms,
         duration_ms=duration_ms,
     )
+    roll_up(record)
+    return record
 
 
 @transaction.atomic
@@ -103,7 +108,7 @@ def record_correction(
         if not 0 <= sum(getattr(row, name) for row in corrected) + change <= _LARGEST:
             raise ValidationError({name: "A call uses from nothing to 2**31 tokens."})
     number = sum(row.kind == UsageRecord.Kind.CORRECTION for row in rows)
-    return UsageRecord.objects.create(
+    made = UsageRecord.objects.create(
         user_id=first.user_id,
         agent_id=first.agent_id,
         api_key_id=first.api_key_id,
@@ -122,3 +127,5 @@ def record_correction(
         corrects=first,
         note=note,
     )
+    roll_up(made)
+    return made

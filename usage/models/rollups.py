@@ -1,0 +1,78 @@
+"""The ledger's sums, kept in the transaction that records a call and made again from
+the ledger by the command roll_up_usage."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from accounts.models import ApiKey
+from agents.models import Agent
+from usage.querysets import DailyUsageQuerySet
+
+
+class DailyUsage(models.Model):
+    """What one person used in one day, in the tenant's time zone, of one model, with
+    one agent, by one key (None: the pages), for one purpose."""
+
+    day = models.DateField()
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    agent = models.ForeignKey(
+        Agent,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="+",
+    )
+    api_key = models.ForeignKey(
+        ApiKey,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="+",
+        verbose_name="API key",
+    )
+    model = models.CharField(max_length=201)
+    kind = models.CharField(max_length=12)
+    calls = models.BigIntegerField("calls")
+    failures = models.BigIntegerField(help_text="Failed or interrupted calls.")
+    estimated_calls = models.BigIntegerField(help_text="Calls that we counted.")
+    prompt_tokens = models.BigIntegerField()
+    cached_tokens = models.BigIntegerField()
+    completion_tokens = models.BigIntegerField()
+    reasoning_tokens = models.BigIntegerField()
+    total_tokens = models.BigIntegerField()
+    unpriced_tokens = models.BigIntegerField(
+        help_text="Part of the total that no known price is for: not in the cost."
+    )
+    cost = models.DecimalField(max_digits=24, decimal_places=10)
+    first_tokens = models.BigIntegerField(help_text="Calls that got a first token.")
+    ttft_ms = models.BigIntegerField(help_text="Sum of the times to it.")
+    duration_ms = models.BigIntegerField(help_text="Sum of the calls' durations.")
+
+    objects: ClassVar[DailyUsageQuerySet] = DailyUsageQuerySet.as_manager()  # type: ignore[assignment]  # a manager with the queryset's verbs
+
+    class Meta:
+        ordering = ["-day", "user", "model"]
+        verbose_name_plural = "daily usage"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "user", "agent", "api_key", "model", "kind"],
+                nulls_distinct=False,
+                name="daily_usage_once",
+            )
+        ]
+        indexes = [models.Index(fields=["user", "day"], name="daily_usage_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.model} {self.total_tokens} tokens"

@@ -1,0 +1,44 @@
+"""Budgets, made and changed by admins."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import connection, models, transaction
+
+from accounts.models import ApiKey, User
+from agents.models import Agent
+from usage.models import Budget
+
+_SUBJECTS: Final[dict[str, type[models.Model]]] = {
+    "user": User,
+    "agent": Agent,
+    "key": ApiKey,
+}
+_FIXED: Final = ("scope", "subject_id", "period")
+
+
+@transaction.atomic
+def save_budget(*, budget: Budget, **fields: Any) -> Budget:
+    """Make or change a budget; a changed limit holds from the next turn on.
+
+    Raises django's ValidationError for an unknown subject, for a second budget of the
+    same kind, and where whom or which period it is for would change.
+    """
+    with connection.cursor() as cursor:
+        # One at a time; and not while turns are just ending that have not seen this
+        # budget: its first sum could miss them.
+        cursor.execute("LOCK TABLE usage_dailyusage IN SHARE ROW EXCLUSIVE MODE")
+    for name, value in fields.items():
+        is_other = not budget._state.adding and getattr(budget, name) != value
+        if name in _FIXED and is_other:
+            raise ValidationError({name: "This cannot change: make another budget."})
+        setattr(budget, name, value)
+    budget.full_clean()
+    subjects = _SUBJECTS.get(budget.scope)
+    known = subjects is None or subjects._default_manager.filter(pk=budget.subject_id)
+    if not known:
+        raise ValidationError({"subject_id": f"There is no such {budget.scope}."})
+    budget.save()
+    return budget

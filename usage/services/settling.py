@@ -1,0 +1,111 @@
+"""The end of a turn: gives back what was held for it, and says which budgets are nearly
+or wholly used up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import connection
+
+from accounts.models import ApiKey, User
+from usage.services.recording import Subject
+from usage.services.reserving import MINIMAL_REPLY, WHOSE
+from usage.services.rolling import APPLYING, ZONE, subject_values
+
+# After `roll_up` of the same transaction has locked the current periods. The shares are
+# those of the budget's tighter limit; too little for any reply is all.
+_SETTLE: Final = f"""
+WITH zone AS ({ZONE} AS name),
+gone AS (
+    DELETE FROM usage_reservation WHERE turn_id = %(turn)s
+    RETURNING period_id, tokens, cost
+), due AS (
+    SELECT p.id,
+        p.spent_tokens >= b.limit_tokens * 0.8 OR p.spent_cost >= b.limit_cost * 0.8
+            AS is_near,
+        p.spent_tokens + {MINIMAL_REPLY} > b.limit_tokens
+            OR p.spent_cost >= b.limit_cost AS is_over
+    FROM usage_budget b JOIN zone ON {APPLYING}
+    JOIN usage_budgetperiod p ON p.budget_id = b.id
+        AND p.start = date_trunc(b.period, now() AT TIME ZONE zone.name)::date
+), locked AS (
+    SELECT p.id, COALESCE(gone.tokens, 0) AS tokens, COALESCE(gone.cost, 0) AS cost,
+        is_near, is_over
+    FROM (SELECT id FROM due UNION SELECT period_id FROM gone) AS touched
+    JOIN usage_budgetperiod p ON p.id = touched.id
+    LEFT JOIN due ON due.id = p.id
+    LEFT JOIN gone ON gone.period_id = p.id
+    ORDER BY p.budget_id, p.start FOR UPDATE OF p
+), settled AS (
+    UPDATE usage_budgetperiod p SET
+        reserved_tokens = reserved_tokens - locked.tokens,
+        reserved_cost = reserved_cost - locked.cost,
+        warned_at_80 = CASE WHEN is_near THEN COALESCE(warned_at_80, now())
+                            ELSE warned_at_80 END,
+        warned_at_100 = CASE WHEN is_over THEN COALESCE(warned_at_100, now())
+                             ELSE warned_at_100 END
+    FROM locked WHERE p.id = locked.id
+    RETURNING p.budget_id, p.warned_at_100 = now() AS now_over,
+        p.warned_at_80 = now() AS now_near
+)
+SELECT b.id, b.scope, b.subject_id, b.period,
+    CASE WHEN now_over THEN 100 ELSE 80 END
+FROM settled JOIN usage_budget b ON b.id = settled.budget_id
+WHERE now_over OR now_near ORDER BY b.id
+"""  # noqa: S608  # constants
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A budget of which `percent` (80 or 100) has just been used up, and whom that
+    concerns: the person or the key's owner, for all others the admins."""
+
+    budget_id: int
+    scope: str
+    subject_id: int | None
+    period: str
+    percent: int
+    user_ids: tuple[int, ...]
+
+    @property
+    def sentence(self) -> str:
+        """For a person."""
+        return sentence(self.scope, self.period, self.percent)
+
+
+def sentence(scope: str, period: str, percent: int) -> str:
+    """Of a budget, what a person is told."""
+    how_much = "is used up" if percent == 100 else f"is {percent} % used"
+    when = "today" if period == "day" else "this month"
+    return f"{WHOSE[scope]} budget for {when} {how_much}."
+
+
+def concerned(scope: str, subject_id: int | None) -> list[User]:
+    """Whom warnings about such a budget are for."""
+    people = User.objects.filter(is_active=True)
+    match scope:
+        case "user":
+            people = people.filter(pk__in=[subject_id])
+        case "key":
+            owner = ApiKey.objects.filter(pk=subject_id).values("user")
+            people = people.filter(pk__in=owner)
+        case _:
+            people = people.filter(role__in=[User.Role.OWNER, User.Role.ADMIN])
+    return list(people.order_by("pk"))
+
+
+def settle(*, subject: Subject) -> list[Alert]:
+    """Release a turn's reservations; harmless when it has none. Call it after the
+    turn's last call was recorded, in that transaction.
+
+    Each alert is returned once for each budget and period.
+    """
+    values = subject_values(subject.user_id, subject.agent_id, subject.api_key_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, {**values, "turn": subject.turn_id})
+        rows: list[tuple[int, str, int | None, str, int]] = cursor.fetchall()
+    return [
+        Alert(*row, tuple(person.pk for person in concerned(row[1], row[2])))
+        for row in rows
+    ]

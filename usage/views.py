@@ -1,0 +1,59 @@
+"""The pages of usage: plain sync views."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from accounts.models import User
+from usage.models import Budget, DailyUsage
+from usage.periods import month_of, today
+from usage.summaries import summarise
+from usage.templatetags.usage_figures import count, money, percent_of
+
+
+@login_required
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """What one used oneself, admins too: everybody's is in the admin."""
+    assert isinstance(request.user, User)  # noqa: S101  # login_required said so
+    now = today()
+    month = month_of(now.first, now.zone)
+    own = DailyUsage.objects.filter(user=request.user)
+    of_month = own.between(month.first, month.last)
+    totals, days = summarise(of_month, "day")
+    return render(
+        request,
+        "usage/home.html",
+        {
+            "today": summarise(own.between(now.first, now.last), "day")[0],
+            "month": totals,
+            "budgets": _budgets(request.user, now.first),
+            "days": days,
+            "busiest": max((day["total_tokens"] for day in days), default=0),
+            "agents": summarise(of_month, "agent")[1],
+            "models": summarise(of_month, "model")[1],
+        },
+    )
+
+
+def _budgets(user: User, day: date) -> list[Budget]:
+    """With `lefts`: for each limit how much of it is used."""
+    found = Budget.objects.applying_to(user).with_current_period(day)
+    budgets: list[Any] = list(found.order_by("scope", "period"))
+    for budget in budgets:
+        limits = (
+            (budget.limit_tokens, budget.period_spent_tokens, count, " tokens"),
+            (budget.limit_cost, budget.period_spent_cost, money, ""),
+        )
+        budget.lefts = [
+            {"percent": percent_of(spent, limit), "limit": f"{shown(limit)}{unit}"}
+            for limit, spent, shown, unit in limits
+            if limit is not None
+        ]
+    return budgets

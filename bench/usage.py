@@ -1,0 +1,158 @@
+"""How fast sums and downloads are at a million records: `python -m bench.usage`.
+
+Fills a tenant by generate_series, rolls the ledger up, and asks the API of a server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from bench.sampling import Sampler
+from bench.tenant import SCHEMA, prepare
+
+_FILL = f"""
+INSERT INTO {SCHEMA}.usage_usagerecord (user_id, agent_id, kind, model, model_answered,
+    conversation_id, message_id, turn_id, call, prompt_tokens, cached_tokens,
+    completion_tokens, reasoning_tokens, total_tokens, input_price, output_price, cost,
+    currency, estimated, status, ttft_ms, duration_ms, note, created_at)
+SELECT 1 + person, 1 + (person + n / 7 %% 2) %% 5, 'reply',
+    'provider/model-' || (person + n / 5 %% 2) %% 4, '',
+    'conversation-' || n / 10, 'message-' || n, 'turn-' || n, 0, 900, 100, 250, 0, 1150,
+    0.15, 0.6, 0.0003, 'USD', n %% 10 = 0,
+    CASE WHEN n %% 50 = 0 THEN 'failed' ELSE 'done' END, 400, 5000, '',
+    now() - (random() * 89)::int * interval '1 day'
+FROM (SELECT n, (random() * (%(users)s - 1))::int AS person
+      FROM generate_series(1, %(records)s) AS n) AS drawn
+"""  # noqa: S608  # constants
+_QUERIES = (
+    "summary",
+    "summary?group_by=user",
+    "summary?group_by=model",
+    "summary?from={far}&group_by=day",
+    "summary?from={far}&group_by=month",
+    "summary?from={far}&group_by=agent",
+    "records",
+    "statement?format=csv",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--repeat", type=int, default=30)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        ready = prepare(Path(folder), "http://127.0.0.1:9/v1", "some-model")
+        _fill(asked.records, asked.users)
+        port = _free_port()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "config.web", "--workers", "1"],
+            env={
+                **os.environ,
+                **ready.environment,
+                "PORT": str(port),
+                "BIND": "127.0.0.1",
+            },
+            stdin=subprocess.PIPE,  # it ends when this closes
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _measure(port, ready.key, asked.repeat, server.pid)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _fill(records: int, users: int) -> None:
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as db:
+        db.execute(_FILL.encode(), {"users": users, "records": records})
+        db.execute(f"ANALYZE {SCHEMA}.usage_usagerecord".encode())
+    begun = time.perf_counter()
+    command = [sys.executable, "manage.py", "roll_up_usage", "--tenant", "bench"]
+    subprocess.run(command, check=True)
+    print(f"rolled up and compared in {time.perf_counter() - begun:.1f} s")
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as db:
+        db.execute(f"VACUUM ANALYZE {SCHEMA}.usage_dailyusage".encode())
+        count = f"SELECT count(*) FROM {SCHEMA}.usage_dailyusage"  # noqa: S608  # a constant
+        row = db.execute(count.encode()).fetchone()
+        print(f"{records} records, {row[0] if row else 0} rows of sums")
+
+
+def _measure(port: int, key: str, repeat: int, pid: int) -> None:
+    client = httpx.Client(
+        base_url=f"http://127.0.0.1:{port}/api/v1/usage/",
+        headers={"Host": "bench.localhost", "Authorization": f"Bearer {key}"},
+        timeout=300,
+        trust_env=False,
+    )
+    with client:
+        _wait_ready(client, port)
+        far = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 89 * 86_400))
+        for query in _QUERIES:
+            path = query.format(far=far)
+            times = [_ask(client, path) for _ in range(repeat + 1)][1:]
+            p95 = statistics.quantiles(times, n=20)[-1]
+            p50 = statistics.median(times)
+            print(f"{query:40} p50 {p50 * 1000:6.1f} ms  p95 {p95 * 1000:6.1f} ms")
+        _download(client, f"records?format=csv&from={far}", pid)
+
+
+def _ask(client: httpx.Client, path: str) -> float:
+    begun = time.perf_counter()
+    assert client.get(path).status_code == 200
+    return time.perf_counter() - begun
+
+
+def _download(client: httpx.Client, path: str, pid: int) -> None:
+    before = _rss_mb(pid)
+    begun, size = time.perf_counter(), 0
+    with Sampler(pid) as sampler, client.stream("GET", path) as answer:
+        for piece in answer.iter_raw():
+            size += len(piece)
+    seconds = time.perf_counter() - begun
+    print(
+        f"CSV of the ledger: {size / 1e6:.0f} MB in {seconds:.0f} s, "
+        f"server from {before:.0f} to at most {sampler.rss_mb:.0f} MB, "
+        f"{sampler.connections} connections"
+    )
+
+
+def _rss_mb(pid: int) -> float:
+    with Sampler(pid) as sampler:
+        time.sleep(0.5)
+    return sampler.rss_mb
+
+
+def _wait_ready(client: httpx.Client, port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise SystemExit("the server did not become ready")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    main()

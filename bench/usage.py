@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=30)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        ready = prepare(Path(folder), "http://127.0.0.1:9/v1", "some-model")
+        ready = prepare(Path(folder), "http://127.0.0.1:9/v1")
         _fill(asked.records, asked.users)
         port = _free_port()
         server = subprocess.Popen(
@@ -116,7 +116,6 @@ def _ask(client: httpx.Client, path: str) -> float:
 
 
 def _download(client: httpx.Client, path: str, pid: int) -> None:
-    before = _rss_mb(pid)
     begun, size = time.perf_counter(), 0
     with Sampler(pid) as sampler, client.stream("GET", path) as answer:
         for piece in answer.iter_raw():
@@ -124,15 +123,10 @@ def _download(client: httpx.Client, path: str, pid: int) -> None:
     seconds = time.perf_counter() - begun
     print(
         f"CSV of the ledger: {size / 1e6:.0f} MB in {seconds:.0f} s, "
-        f"server from {before:.0f} to at most {sampler.rss_mb:.0f} MB, "
+        f"server from {sampler.rss_before // 1024} "
+        f"to at most {sampler.rss // 1024} MB, "
         f"{sampler.connections} connections"
     )
-
-
-def _rss_mb(pid: int) -> float:
-    with Sampler(pid) as sampler:
-        time.sleep(0.5)
-    return sampler.rss_mb
 
 
 def _wait_ready(client: httpx.Client, port: int) -> None:

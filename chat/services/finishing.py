@@ -49,12 +49,12 @@ def finish_turn(
     usage = outcome.usage if outcome.usage is not None else _count(plan, outcome)
     cost = cost_of(usage, plan.grant.price)
     with transaction.atomic():
-        message_count = _end(plan, outcome, usage, cost)
-        if message_count is None:
+        title_model = _end(plan, outcome, usage, cost)
+        if title_model is None:
             _overtake(plan, outcome)
             return None
         subject = _subject(plan)
-        settled = Settled(usage, cost, message_count)
+        settled = Settled(usage, cost, title_model)
         _close_log(plan, outcome, position, tail(settled))
         # Last, because many wait for the rows these lock.
         record_call(
@@ -117,14 +117,19 @@ UPDATE chat_conversation SET total_tokens = total_tokens + %(total_tokens)s,
     last_message_at = now(), updated_at = now(),
     last_message_preview = COALESCE(%(preview)s, last_message_preview)
 FROM ended WHERE chat_conversation.id = %(conversation)s
-RETURNING message_count
+RETURNING COALESCE((
+    SELECT title_model FROM chat_chatsettings
+    WHERE title_set_at IS NULL AND message_count <= %(few)s
+), '')
 """
+# A first reply comes within the first turns: later ones need not be looked at.
+_FEW_MESSAGES = 6
 
 
 def _end(
     plan: TurnPlan, outcome: Outcome, usage: Usage, cost: Decimal | None
-) -> int | None:
-    """How many messages the conversation has; None if the turn was ended before."""
+) -> str | None:
+    """The model that may make a title; None if the turn was ended before."""
     text = storable(outcome.text)
     values: dict[str, Any] = {
         "turn": plan.turn_id,
@@ -143,6 +148,7 @@ def _end(
         "total_tokens": usage.total_tokens,
         "estimated": usage.estimated,
         "cost": cost,
+        "few": _FEW_MESSAGES,
         "preview": one_line(text, PREVIEW_LENGTH) if text.strip() else None,
     }
     with connection.cursor() as cursor:

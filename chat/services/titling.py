@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.resolving import resolve_model
-from chat.models import TITLE_LENGTH, ChatSettings, Conversation, Message, one_line
+from chat.models import TITLE_LENGTH, Conversation, Message, one_line
 from chat.services.progress import notify
 from chat.turns.codec import storable
 from chat.turns.plan import TurnPlan
@@ -39,12 +39,11 @@ class TitleCall:
     prompt: Prompt
 
 
-def title_call(plan: TurnPlan) -> TitleCall | None:
-    """None where no title is wanted: no model is chosen, a person has set the title, or
-    this was not the first reply. Raises LLMError for a model that cannot be asked."""
-    model = ChatSettings.current().title_model
+def title_call(plan: TurnPlan, model: str) -> TitleCall | None:
+    """None where no title is wanted: a person has set it, or this was not the first
+    reply. Raises LLMError for a model that cannot be asked."""
     unnamed = Conversation.objects.filter(pk=plan.conversation_id, title_set_at=None)
-    if not model or not unnamed.exists():
+    if not unnamed.exists():
         return None
     messages = Message.objects.filter(conversation=plan.conversation_id)
     replies = messages.filter(

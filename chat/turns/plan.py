@@ -90,4 +90,5 @@ class Settled:
 
     usage: Usage
     cost: Decimal | None
-    message_count: int
+    # What is to be asked for a title, if this was the first reply; often empty.
+    title_model: str

@@ -24,21 +24,17 @@ from tenants.db import unit
 
 logger = structlog.get_logger(__name__)
 
-# A first reply comes within the first turns; the database need not be asked after all
-# the others.
-_MESSAGES = 6
-
 
 async def make_title(
     client: Client, plan: TurnPlan, outcome: Outcome, settled: Settled
 ) -> None:
     """Make and store a title if the tenant wants one and this reply is the first. Never
     raises: it is the edge of a detached task."""
-    if outcome.status != "done" or settled.message_count > _MESSAGES:
+    if outcome.status != "done" or not settled.title_model:
         return
     log = logger.bind(conversation=plan.conversation_id, turn=plan.turn_id)
     try:
-        call = await unit(plan.scope, title_call, plan)
+        call = await unit(plan.scope, title_call, plan, settled.title_model)
         if call is not None:
             await _make(client, plan, call)
     except LLMError as error:

@@ -12,8 +12,8 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
-    Iterable,
     Iterator,
+    Sequence,
 )
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import Any, Protocol
@@ -43,10 +43,11 @@ _TEXT_DELTA = b'data: {"type":"text-delta","id":"text-1","delta":%s}\n\n'
 
 
 class EventStreamResponse(StreamingHttpResponse):
-    """Closes its source in the right task.
+    """Pieces of an event stream, an empty one for a sign of life; `[DONE]` at the end.
 
-    When a client leaves while the server is inside send(), Django's own class drops
-    the generator, and its `finally` runs late and elsewhere.
+    Closes its source in the right task. When a client leaves while the server is inside
+    send(), Django's own class drops the generator, and its `finally` runs late and
+    elsewhere.
     """
 
     def __init__(
@@ -76,38 +77,29 @@ class EventStreamResponse(StreamingHttpResponse):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with metrics.READERS.track_inprogress(), self._listening(self._revoke):
+            yield OPENING
             async with aclosing(self._source) as source:
-                async for chunk in source:
+                async for piece in source:
                     if self._revoked:
                         yield REVOKED + DONE
                         return
-                    yield chunk
+                    yield piece or KEEP_ALIVE
+            yield DONE
 
 
 class Encoder(Protocol):
     """Keeps what is open in one reader's stream."""
 
-    def encode(self, events: Iterable[TurnEvent]) -> bytes: ...
+    def encode(self, events: Sequence[TurnEvent]) -> bytes: ...
 
 
 async def encoded(
     batches: AsyncGenerator[list[TurnEvent], None], encoder: Encoder
 ) -> AsyncGenerator[bytes, None]:
-    """The body of a response: every batch as one write, `[DONE]` at the end."""
-    yield OPENING
+    """Every batch as one piece, an empty one as an empty piece."""
     async with aclosing(batches) as source:
         async for batch in source:
-            yield encoder.encode(batch) if batch else KEEP_ALIVE
-    yield DONE
-
-
-async def framed(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """As `encoded`, of frames that were encoded once for all readers."""
-    yield OPENING
-    async with aclosing(frames) as source:
-        async for frame in source:
-            yield frame or KEEP_ALIVE
-    yield DONE
+            yield encoder.encode(batch) if batch else b""
 
 
 class PartEncoder:
@@ -116,15 +108,13 @@ class PartEncoder:
     def __init__(self) -> None:
         self._open = ""
 
-    def encode(self, events: Iterable[TurnEvent]) -> bytes:
-        frames: list[bytes] = []
-        for event in merged(events):
-            # Nearly all events: the shortest way for them.
-            if isinstance(event, TextDelta) and self._open == "text":
-                frames.append(_TEXT_DELTA % _json(event.text))
-            else:
-                frames.extend(map(_frame, self._parts(event)))
-        return b"".join(frames)
+    def encode(self, events: Sequence[TurnEvent]) -> bytes:
+        first = events[0]
+        # Nearly always: the shortest way for it.
+        if len(events) == 1 and isinstance(first, TextDelta) and self._open == "text":
+            return _TEXT_DELTA % _json(first.text)
+        parts = (part for event in merged(events) for part in self._parts(event))
+        return b"".join(map(_frame, parts))
 
     def _parts(self, event: TurnEvent) -> Iterator[dict[str, Any]]:
         match event:
@@ -160,7 +150,7 @@ class HTMLEncoder(PartEncoder):
         super().__init__()
         self._renderer = BlockRenderer()
 
-    def encode(self, events: Iterable[TurnEvent]) -> bytes:
+    def encode(self, events: Sequence[TurnEvent]) -> bytes:
         frames: list[bytes] = []
         for event in merged(events):
             if isinstance(event, TextDelta):

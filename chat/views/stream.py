@@ -40,7 +40,7 @@ from chat.errors import (
 from chat.serializers import turn_result
 from chat.services.conversations import request_stop
 from chat.services.starting import start_turn
-from chat.sse import EventStreamResponse, HTMLEncoder, PartEncoder, encoded, framed
+from chat.sse import EventStreamResponse, HTMLEncoder, PartEncoder, encoded
 from chat.turns.audience import Listener
 from chat.turns.background import get_background
 from chat.turns.ending import stop_turns
@@ -197,7 +197,7 @@ def _stream(request: HttpRequest, source: Readable) -> EventStreamResponse:
     if request.GET.get("render") == "html":
         body = encoded(source.read(quiet), HTMLEncoder())
     elif isinstance(source, TurnLog):
-        body = framed(source.frames(quiet))
+        body = source.frames(quiet)
     else:
         body = encoded(source.read(quiet), PartEncoder())
     return EventStreamResponse(body, partial(_listening, scope(), _reader(request)))

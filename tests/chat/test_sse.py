@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from decimal import Decimal
 
 import pytest
@@ -177,7 +177,7 @@ def test_our_page_gets_blocks_in_place_of_text() -> None:
     ]
 
 
-def collect(source: AsyncGenerator[bytes, None]) -> list[bytes]:
+def collect(source: AsyncIterator[bytes]) -> list[bytes]:
     async def run() -> list[bytes]:
         return [piece async for piece in source]
 
@@ -190,7 +190,8 @@ async def batches(*given: list[TurnEvent]) -> AsyncGenerator[list[TurnEvent], No
 
 
 def test_a_body_opens_keeps_alive_and_says_done() -> None:
-    body = collect(encoded(batches([OPENED], [], [COMPLETED]), PartEncoder()))
+    pieces = encoded(batches([OPENED], [], [COMPLETED]), PartEncoder())
+    body = collect(aiter(EventStreamResponse(pieces)))
     assert [body[0], body[2], body[-1]] == [OPENING, KEEP_ALIVE, DONE]
     assert len(body) == 5
 
@@ -208,7 +209,8 @@ def test_a_reader_that_leaves_closes_the_source_in_its_own_task() -> None:
     async def run() -> None:
         response = EventStreamResponse(source())
         reading = aiter(response)
-        await anext(reading)
+        assert await anext(reading) == OPENING
+        assert await anext(reading) == b"x"
         await reading.aclose()  # type: ignore[attr-defined]  # as Django's handler does
         assert closed_in == [asyncio.current_task()]
 

@@ -238,6 +238,6 @@ def test_every_error_has_a_code_of_its_own_and_a_sentence() -> None:
         return [kind, *(k for sub in kind.__subclasses__() for k in below(sub))]
 
     kinds = below(LLMError)[1:]
-    assert len({kind.code for kind in kinds}) == len(kinds) == 12
+    assert len({kind.code for kind in kinds}) == len(kinds) >= 12
     assert all(kind.code.startswith("provider_") for kind in kinds)
     assert all(kind.text.endswith(".") for kind in kinds)

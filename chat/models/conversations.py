@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from agents.models import MODEL_ID, Agent, AgentRevision, Credential
+from agents.models import Agent, AgentRevision, Credential
 from chat.ids import ID, new_id
 from chat.querysets import ConversationQuerySet, MessageQuerySet, TurnQuerySet
 
@@ -292,45 +291,3 @@ class TurnLogEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.turn_id} {self.position}-{self.end}"
-
-
-class ChatSettings(models.Model):
-    """What a tenant's admins choose for its conversations; one row, always there."""
-
-    search_language = models.CharField(
-        max_length=63,
-        default="simple",
-        help_text="Whose word endings and stop words search knows. “simple” knows none "
-        "and suits every language, and several at once.",
-    )
-    title_model = models.CharField(
-        max_length=201,
-        blank=True,
-        validators=[MODEL_ID],
-        help_text="Makes a title after the first reply, for example openai/gpt-4o-mini."
-        " Empty: the title is the first message, cut.",
-    )
-    purge_archived_after_days = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(36_500)],
-        help_text="Archived conversations are removed for good after so many days. "
-        "Empty: never.",
-    )
-    # Where writing the search columns anew has to go on: `<table>/<last id done>`;
-    # null when they are all of `search_language`.
-    reindex_from = models.CharField(max_length=100, null=True, editable=False)
-
-    class Meta:
-        verbose_name = verbose_name_plural = "chat settings"
-        constraints = [
-            models.CheckConstraint(condition=Q(id=1), name="chat_settings_one_row")
-        ]
-
-    def __str__(self) -> str:
-        return "Chat settings"
-
-    @classmethod
-    def current(cls) -> ChatSettings:
-        """Of the tenant in force; its migrations made the row."""
-        return cls.objects.get()

@@ -1,0 +1,26 @@
+"""The rows of chat, by noun. The submodules depend on each other downwards only, in the
+order below."""
+
+from chat.models.conversations import (
+    PREVIEW_LENGTH,
+    RUNNING,
+    TITLE_LENGTH,
+    Conversation,
+    Message,
+    Turn,
+    TurnLogEntry,
+    one_line,
+)
+from chat.models.settings import ChatSettings
+
+__all__ = [
+    "PREVIEW_LENGTH",
+    "RUNNING",
+    "TITLE_LENGTH",
+    "ChatSettings",
+    "Conversation",
+    "Message",
+    "Turn",
+    "TurnLogEntry",
+    "one_line",
+]

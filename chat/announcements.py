@@ -1,12 +1,13 @@
-"""Small news for a person's open pages, over Channels: a turn ended elsewhere, a
-conversation has a title.
+"""Small news for people's open pages, over Channels: a turn began or ended elsewhere, a
+conversation has a title, a budget is nearly used.
 
 Never the text of a message; the page asks for that with its own session.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from channels.layers import get_channel_layer
 
@@ -16,52 +17,59 @@ def group_of(schema_name: str, user_id: int) -> str:
     return f"{schema_name}.user.{user_id}"
 
 
-async def budget_used(notice: dict[str, Any]) -> None:
-    """To this process's sockets of all whom a budget concerns of which 80 or 100 % are
-    used."""
+def everybody_of(schema_name: str) -> str:
+    """The group that all sockets of a tenant are in."""
+    return f"{schema_name}.everybody"
+
+
+async def announce(notice: dict[str, Any]) -> None:
+    """To this process's sockets; every process hears the notice itself (it is one of
+    NEWS; the services that write it name its listeners) and tells its own."""
+    event = {"type": "announce", "content": NEWS[notice["kind"]](notice)}
+    layer, schema = get_channel_layer(), notice["schema"]
+    if notice.get("everybody"):
+        await layer.group_send(everybody_of(schema), event)
+        return
     for user_id in notice["users"]:
-        await get_channel_layer().group_send(
-            group_of(notice["schema"], user_id),
-            {
-                "type": "announce",
-                "content": {
-                    "type": "budget-used",
-                    "scope": notice["scope"],
-                    "period": notice["period"],
-                    "percent": notice["percent"],
-                    "text": notice["text"],
-                },
-            },
-        )
+        await layer.group_send(group_of(schema, user_id), event)
 
 
-async def turn_ended(notice: dict[str, Any]) -> None:
-    """To this process's sockets; every process hears the notice of the end itself
-    (chat.services.finishing writes it) and tells its own."""
-    await get_channel_layer().group_send(
-        group_of(notice["schema"], notice["user"]),
-        {
-            "type": "announce",
-            "content": {
-                "type": "turn-ended",
-                "conversationId": notice["conversation"],
-                "messageId": notice["message"],
-                "status": notice["status"],
-            },
-        },
-    )
+def _started(notice: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "turn-started",
+        "conversationId": notice["conversation"],
+        "userMessageId": notice["question"],
+        "messageId": notice["message"],
+        "authorId": notice["author"],
+    }
 
 
-async def conversation_titled(notice: dict[str, Any]) -> None:
-    """As `turn_ended`, of chat.services.titling's notice."""
-    await get_channel_layer().group_send(
-        group_of(notice["schema"], notice["user"]),
-        {
-            "type": "announce",
-            "content": {
-                "type": "conversation-titled",
-                "conversationId": notice["conversation"],
-                "title": notice["title"],
-            },
-        },
-    )
+def _ended(notice: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "turn-ended",
+        "conversationId": notice["conversation"],
+        "messageId": notice["message"],
+        "status": notice["status"],
+    }
+
+
+def _titled(notice: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "conversation-titled",
+        "conversationId": notice["conversation"],
+        "title": notice["title"],
+    }
+
+
+def _budget_used(notice: dict[str, Any]) -> dict[str, Any]:
+    """Of a budget of which 80 or 100 % are used."""
+    names = ("scope", "period", "percent", "text")
+    return {"type": "budget-used", **{name: notice[name] for name in names}}
+
+
+NEWS: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "started": _started,
+    "ended": _ended,
+    "titled": _titled,
+    "budget": _budget_used,
+}

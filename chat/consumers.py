@@ -8,7 +8,7 @@ from typing import Any
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
-from chat.announcements import group_of
+from chat.announcements import everybody_of, group_of
 from chat.turns.audience import Listener
 from chat.turns.background import get_background
 from tenants.asgi import UNAUTHENTICATED
@@ -18,15 +18,20 @@ class NewsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # untyped
     """`tenants.asgi` has checked host, origin and person before."""
 
     async def connect(self) -> None:
-        self.group = group_of(self.scope["tenant"].schema_name, self.scope["user"].pk)
+        schema = self.scope["tenant"].schema_name
+        self.hearing = [
+            group_of(schema, self.scope["user"].pk),
+            everybody_of(schema),
+        ]
         self.listener = Listener(
             self.scope["tenant"],
             self.scope["user"].pk,
             self._leave,
-            self.scope["session_key"],
+            session_key=self.scope["session_key"],
         )
         get_background().audience.add(self.listener)
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        for group in self.hearing:
+            await self.channel_layer.group_add(group, self.channel_name)
         await self.accept()
 
     def _leave(self) -> None:
@@ -34,7 +39,8 @@ class NewsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # untyped
 
     async def disconnect(self, code: int) -> None:
         get_background().audience.discard(self.listener)
-        await self.channel_layer.group_discard(self.group, self.channel_name)
+        for group in self.hearing:
+            await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive(
         self,

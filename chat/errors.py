@@ -59,6 +59,21 @@ class NotFoundError(APIError):
     status = 404
 
 
+class ForbiddenError(APIError):
+    """Of what a person may see, but not do; of anything else NotFoundError."""
+
+    code = "forbidden"
+    status = 403
+
+
+class TooManySharesError(APIError):
+    code = "too_many_shares"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("This conversation has too many shares. Revoke one first.")
+
+
 class SearchTooBroadError(APIError):
     code = "search_too_broad"
     status = 400

@@ -1,11 +1,13 @@
-"""Reads of conversations and messages. `visible_to` is the gate; `writable_by` and
-`owned_by` are narrower ones for what not every reader may do."""
+"""Reads of conversations, messages and turns. `visible_to` is the gate; `writable_by`
+and `owned_by` are narrower ones for what not every reader may do."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import connection, models
 from django.db.models import Value
@@ -13,21 +15,89 @@ from django.db.models.functions import Now
 
 if TYPE_CHECKING:
     from accounts.models import User
-    from chat.models import Conversation, Message, Turn  # noqa: F401  # in strings
+    from chat.models import Conversation, Message, Share, Turn  # noqa: F401  # in strings
+
+
+class ShareQuerySet(models.QuerySet["Share"]):
+    def standing(self) -> ShareQuerySet:
+        """Not revoked; one that has expired can be renewed."""
+        return self.filter(revoked_at=None)
+
+    def live(self) -> ShareQuerySet:
+        """Standing and not expired, by the database's clock."""
+        lasting = models.Q(expires_at=None) | models.Q(expires_at__gt=Now())
+        return self.standing().filter(lasting)
+
+    def open_to(self, user: User) -> ShareQuerySet:
+        """The live ones that let this person in by who they are, without a link."""
+        everybody = models.Q(kind="tenant")
+        return self.live().filter(models.Q(kind="person", person=user) | everybody)
+
+    def letting_write(self) -> ShareQuerySet:
+        return self.filter(role="participant")
+
+    def readers(self, conversation_ids: Collection[str]) -> set[tuple[str, int | None]]:
+        """Who else may see these conversations: pairs of conversation and person, or
+        None for everybody of the tenant. `open_to`, asked from the other side."""
+        found = self.live().filter(conversation__in=conversation_ids)
+        return set(
+            found.exclude(kind="link").values_list("conversation_id", "person_id")
+        )
+
+
+def _own_or_shared(user: User, shares: ShareQuerySet) -> models.QuerySet[Any, str]:
+    """Ids of conversations. A union, because each half has an index of its own; with
+    OR the list of a full tenant would be read through."""
+    from_owner = _conversations().filter(owner=user).order_by().values_list("pk")
+    shared = shares.order_by().values_list("conversation_id")
+    return from_owner.union(shared, all=True)
+
+
+def _conversations() -> models.QuerySet[Any]:
+    return apps.get_model("chat", "Conversation")._default_manager.all()
+
+
+def _shares() -> ShareQuerySet:
+    found: ShareQuerySet = apps.get_model("chat", "Share")._default_manager.all()
+    return found
+
+
+def visible_ids(user: User) -> models.QuerySet[Any, str]:
+    """Of the conversations this person may see: their own, and those of a live share
+    with them or with everybody. The one place that says so."""
+    return _own_or_shared(user, _shares().open_to(user))
+
+
+def writable_ids(user: User) -> models.QuerySet[Any, str]:
+    return _own_or_shared(user, _shares().open_to(user).letting_write())
+
+
+def live_shares() -> models.Prefetch[Any]:
+    return models.Prefetch("shares", _shares().live(), to_attr="live_shares")
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def visible_to(self, user: User) -> ConversationQuerySet:
         """What this person may see; to everybody else it does not exist."""
-        return self.filter(owner=user)
+        return self.filter(pk__in=visible_ids(user))
 
     def writable_by(self, user: User) -> ConversationQuerySet:
-        """Where this person may send, stop turns and change the tree."""
-        return self.filter(owner=user)
+        """Where this person may send, stop turns and choose a branch."""
+        return self.filter(pk__in=writable_ids(user))
 
     def owned_by(self, user: User) -> ConversationQuerySet:
-        """What this person may rename, archive, pin, purge, hand over and share."""
+        """What this person may rename, archive, pin, purge, hand over and share, and
+        delete messages of."""
         return self.filter(owner=user)
+
+    def shared_with(self, user: User) -> ConversationQuerySet:
+        """Other people's that this person may see."""
+        shares = _shares().open_to(user).values("conversation_id")
+        return self.filter(pk__in=shares).exclude(owner=user)
+
+    def with_shares(self) -> ConversationQuerySet:
+        """Each with its live shares as `live_shares`, by one more query."""
+        return self.prefetch_related(live_shares())
 
     def active(self) -> ConversationQuerySet:
         return self.filter(archived_at=None)
@@ -72,7 +142,7 @@ SELECT id FROM below
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def visible_to(self, user: User) -> MessageQuerySet:
-        return self.filter(conversation__owner=user)
+        return self.filter(conversation__in=visible_ids(user))
 
     def path_to(self, leaf: str | None, conversation: Conversation) -> MessageQuerySet:
         """The branch that ends in `leaf`, oldest first."""
@@ -124,4 +194,4 @@ class TurnQuerySet(models.QuerySet["Turn"]):
         return dict(found.annotate(models.Count("pk")).order_by())
 
     def visible_to(self, user: User) -> TurnQuerySet:
-        return self.filter(conversation__owner=user)
+        return self.filter(conversation__in=visible_ids(user))

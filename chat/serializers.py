@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import prefetch_related_objects
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.models import User
 from chat.models import TITLE_LENGTH, Conversation, Message, Turn
+from chat.querysets import live_shares
 from chat.search.finding import Result
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    """Of conversations read `with_shares`; the context has the `user` who asks."""
+
     archived = serializers.SerializerMethodField()
     pinned = serializers.SerializerMethodField()
     active_leaf = serializers.CharField(source="active_leaf_id", allow_null=True)
+    shared = serializers.SerializerMethodField()
+    role = serializers.SerializerMethodField()
     agent_id = serializers.CharField()
 
     class Meta:
@@ -28,6 +36,8 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "last_message_preview",
             "archived",
             "pinned",
+            "shared",
+            "role",
             "active_leaf",
             "created_at",
             "updated_at",
@@ -40,9 +50,31 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     def get_pinned(self, conversation: Conversation) -> bool:
         return conversation.pinned_at is not None
 
+    def get_shared(self, conversation: Conversation) -> bool:
+        """With a person, with everybody here, or by a link."""
+        return bool(conversation.live_shares)
+
+    @extend_schema_field(serializers.ChoiceField(["owner", "participant", "viewer"]))
+    def get_role(self, conversation: Conversation) -> str:
+        """What I am here."""
+        return conversation.role_of(self.context["user"])
+
+
+def conversation_as_json(conversation: Conversation, user: User) -> dict[str, Any]:
+    """As `user` sees it, who may."""
+    prefetch_related_objects([conversation], live_shares())
+    shown = ConversationSerializer(conversation, context={"user": user})
+    return dict(shown.data)
+
+
+class AuthorSerializer(serializers.Serializer[User]):
+    id = serializers.IntegerField(source="pk")
+    name = serializers.CharField(source="get_full_name")
+
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
     conversation_id = serializers.CharField()
+    author = AuthorSerializer(allow_null=True)
     parent_id = serializers.CharField(allow_null=True)
     sibling_ids = serializers.SerializerMethodField()
     agent_id = serializers.SerializerMethodField()
@@ -60,6 +92,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "parent_id",
             "sibling_ids",
             "role",
+            "author",
             "text",
             "parts",
             "status",
@@ -143,12 +176,12 @@ def messages_as_json(messages: list[Message]) -> list[dict[str, Any]]:
 
 def turn_result(turn_id: str) -> dict[str, Any]:
     """The answer to `stream: false`: the conversation and the reply."""
-    turn = Turn.objects.select_related("conversation", "reply__agent_revision").get(
-        pk=turn_id
-    )
+    turn = Turn.objects.select_related(
+        "conversation", "author", "reply__agent_revision", "reply__author"
+    ).get(pk=turn_id)
     reply = turn.reply
     return {
-        "conversation": ConversationSerializer(turn.conversation).data,
+        "conversation": conversation_as_json(turn.conversation, turn.author),
         "message": messages_as_json([reply])[0],
     }
 
@@ -168,6 +201,9 @@ class SearchResultSerializer(serializers.Serializer[Result]):
         help_text="HTML: escaped text, in which <mark> surrounds what was found."
     )
     role = serializers.CharField(allow_null=True)
+    author = serializers.CharField(
+        allow_null=True, help_text="The name of who wrote a user message, if known."
+    )
     archived = serializers.BooleanField()
     created_at = serializers.DateTimeField(
         help_text="Of the message; of a conversation when its last message came."

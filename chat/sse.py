@@ -38,7 +38,7 @@ from usage.pricing import cost_text
 OPENING = b": stream-open\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
-REVOKED = b'data: {"type":"error","errorText":"You are signed out here."}\n\n'
+REVOKED = b'data: {"type":"error","errorText":"You may no longer read this here."}\n\n'
 _TEXT_DELTA = b'data: {"type":"text-delta","id":"text-1","delta":%s}\n\n'
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from accounts.models import User
 from chat.models import Message
 from usage.pricing import cost_text
 
@@ -19,10 +20,17 @@ def ui_messages(branch: Iterable[Message]) -> list[dict[str, Any]]:
     ]
 
 
+def _metadata_of(author: User | None) -> dict[str, Any]:
+    if author is None:
+        return {}
+    named = {"id": author.pk, "name": author.get_full_name()}
+    return {"metadata": {"author": named}}
+
+
 def _ui_message(message: Message) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": message.pk, "role": message.role}
     if message.role == Message.Role.USER:
-        return {**shown, "parts": message.parts}
+        return {**shown, "parts": message.parts, **_metadata_of(message.author)}
     parts: list[dict[str, Any]] = [{"type": "step-start"}]
     for part in message.parts:
         if part["type"] == "reasoning":

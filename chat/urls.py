@@ -12,7 +12,7 @@ from chat.schema import (
     ConversationStop,
     ConversationStream,
 )
-from chat.views import api, exports, search, stream, tree
+from chat.views import api, exports, search, shares, stream, tree
 from chat.views.trying import TryView
 from tenants.db import scope, unit
 
@@ -74,6 +74,21 @@ urlpatterns = [
         "chat/<id:conversation_id>/fork",
         tree.ForkView.as_view(),
         name="conversation-fork",
+    ),
+    path(
+        "chat/<id:conversation_id>/shares",
+        shares.SharesView.as_view(),
+        name="conversation-shares",
+    ),
+    path(
+        "chat/<id:conversation_id>/shares/<id:share_id>",
+        shares.ShareView.as_view(),
+        name="conversation-share",
+    ),
+    path(
+        "chat/<id:conversation_id>/leave",
+        shares.LeaveView.as_view(),
+        name="conversation-leave",
     ),
     path("chat/<id:conversation_id>/stream", stream.follow, name="conversation-stream"),
     path("chat/<id:conversation_id>/stop", stream.stop, name="conversation-stop"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat.views import pages, search
+from chat.views import pages, search, sharing
 
 app_name = "chat"
 urlpatterns = [
@@ -10,5 +10,14 @@ urlpatterns = [
     path("c/<id:conversation_id>", pages.conversation, name="conversation"),
     path("c/<id:conversation_id>/stop", pages.stop, name="stop"),
     path("c/<id:conversation_id>/archive", pages.archive, name="archive"),
+    path("c/<id:conversation_id>/share", sharing.share, name="share"),
+    path(
+        "c/<id:conversation_id>/share/<id:share_id>/revoke",
+        sharing.revoke,
+        name="share-revoke",
+    ),
+    path("c/<id:conversation_id>/leave", sharing.leave, name="leave"),
+    path("s/<id:token>", sharing.shared, name="shared"),
+    path("s/<id:token>/copy", sharing.copy, name="shared-copy"),
     path("search", search.page, name="search"),
 ]

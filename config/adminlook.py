@@ -41,7 +41,10 @@ _PAGES = {
         ("accounts_apikey", "API keys", "key"),
     ],
     "Usage": [("usage_usagerecord", "Usage records", "monitoring")],
-    "Workspace": [("chat_chatsettings", "Chat settings", "settings")],
+    "Workspace": [
+        ("chat_chatsettings", "Chat settings", "settings"),
+        ("chat_shareevent", "Sharing log", "share"),
+    ],
 }
 
 

@@ -22,7 +22,12 @@ class ChatSettingsForm(forms.ModelForm[ChatSettings]):
 
     class Meta:
         model = ChatSettings
-        fields = ["search_language", "title_model", "purge_archived_after_days"]
+        fields = [
+            "search_language",
+            "title_model",
+            "purge_archived_after_days",
+            "link_shares",
+        ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -46,7 +46,7 @@ class TriedAgentAdmin(AgentAdmin):
         tried, problem = None, ""
         if request.method == "POST":
             tried, problem = _try(agent, user, message, draft)
-        mine = Message.objects.visible_to(user).filter(role=Message.Role.USER)
+        mine = Message.objects.visible_to(user).filter(author=user)
         return page(
             self,
             request,

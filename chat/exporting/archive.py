@@ -66,7 +66,7 @@ async def archive(scope: Scope, user_id: int, now: datetime) -> AsyncIterator[by
 
 def _ids(user_id: int) -> list[str]:
     user = User.objects.get(pk=user_id, is_active=True)
-    mine = Conversation.objects.visible_to(user).filter(owner=user)
+    mine = Conversation.objects.owned_by(user)
     return list(mine.newest_first().values_list("pk", flat=True))
 
 

@@ -76,6 +76,7 @@ def _message(message: Message) -> dict[str, Any]:
         "id": message.pk,
         "parent_id": message.parent_id,
         "role": message.role,
+        "author": message.author.get_full_name() if message.author else None,
         "text": message.text,
         "parts": message.parts,
         "status": message.status,

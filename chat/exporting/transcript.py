@@ -46,7 +46,7 @@ class Transcript:
 
     @property
     def participants(self) -> list[str]:
-        """The person and everybody who answered, in the order of their appearance."""
+        """The owner, and then all who wrote or answered as they appear."""
         owner = self.conversation.owner.get_full_name()
         return list(dict.fromkeys([owner, *(entry.speaker for entry in self.entries)]))
 
@@ -89,7 +89,7 @@ def conversation_for_export(user: User, conversation_id: str) -> Conversation:
 def messages_of(conversation: Conversation, *, whole: bool) -> list[Message]:
     """The active branch, or with `whole` every message; a parent before its children,
     siblings oldest first."""
-    related = ("agent_revision__agent",)
+    related = ("agent_revision__agent", "author")
     if not whole:
         branch = Message.objects.path_to(conversation.active_leaf_id, conversation)
         return list(branch.select_related(*related))
@@ -134,7 +134,7 @@ def tell(
 
 def _speaker(conversation: Conversation, message: Message) -> str:
     if message.role == Message.Role.USER:
-        return conversation.owner.get_full_name()
+        return message.author.get_full_name() if message.author else "User"
     revision = message.agent_revision
     return revision.agent.name if revision else conversation.agent.name
 

@@ -41,6 +41,8 @@ class DraftMessage:
     total_tokens: int = 0
     estimated: bool = False
     cost: Decimal | None = None
+    # Of a user message: by somebody else than whose conversation it was.
+    by_other: bool = False
     # Slug, number and time of the revision that wrote it.
     revision: tuple[str, int, datetime] | None = None
 

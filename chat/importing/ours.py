@@ -36,7 +36,7 @@ def draft_of(item: dict[str, Any]) -> Draft:
     active = found.get("active_leaf_id")
     return Draft(
         title=text_of(found.get("title", ""), "Its title"),
-        messages=[_message(value, revisions) for value in messages],
+        messages=[_message(value, revisions, found.get("owner")) for value in messages],
         active=active if isinstance(active, str) else None,
         agent=text_of(found.get("agent", ""), "Its agent"),
         archived=_time(found, "archived_at"),
@@ -63,7 +63,7 @@ def _revisions(item: dict[str, Any]) -> Revisions:
     return revisions
 
 
-def _message(value: object, revisions: Revisions) -> DraftMessage:
+def _message(value: object, revisions: Revisions, owner: object) -> DraftMessage:
     found = dict_of(value, "A message")
     parent = found.get("parent_id")
     usage = dict_of(found.get("usage", {}), "A message's usage")
@@ -88,6 +88,7 @@ def _message(value: object, revisions: Revisions) -> DraftMessage:
         total_tokens=_count(usage, "total_tokens"),
         estimated=usage.get("estimated") is True,
         cost=_cost(usage.get("cost")),
+        by_other=found.get("author", owner) != owner,
         revision=_revision(found.get("agent"), revisions),
     )
 

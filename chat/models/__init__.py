@@ -12,6 +12,7 @@ from chat.models.conversations import (
     one_line,
 )
 from chat.models.settings import ChatSettings
+from chat.models.sharing import Share, ShareEvent
 
 __all__ = [
     "PREVIEW_LENGTH",
@@ -20,6 +21,8 @@ __all__ = [
     "ChatSettings",
     "Conversation",
     "Message",
+    "Share",
+    "ShareEvent",
     "Turn",
     "TurnLogEntry",
     "one_line",

@@ -7,7 +7,7 @@ search stand in no model (the migration of that name).
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -17,6 +17,10 @@ from django.utils import timezone
 from agents.models import Agent, AgentRevision, Credential
 from chat.ids import ID, new_id
 from chat.querysets import ConversationQuerySet, MessageQuerySet, TurnQuerySet
+
+if TYPE_CHECKING:
+    from accounts.models import User
+    from chat.models.sharing import Share
 
 TITLE_LENGTH = 100
 PREVIEW_LENGTH = 200
@@ -56,6 +60,8 @@ class Conversation(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    live_shares: list[Share]
 
     objects: ClassVar[ConversationQuerySet] = ConversationQuerySet.as_manager()  # type: ignore[assignment]  # a manager with the queryset's verbs
 
@@ -101,6 +107,15 @@ class Conversation(models.Model):
         """The agent that answers from now on, where a send names none."""
         self._change(agent=agent)
 
+    def role_of(self, user: User) -> str:
+        """What this person, who may see it, is here: owner, participant or viewer. It
+        was read `with_shares`."""
+        if self.owner_id == user.pk:
+            return "owner"
+        mine = [s for s in self.live_shares if s.person_id in {None, user.pk}]
+        writes = any(share.role == "participant" for share in mine)
+        return "participant" if writes else "viewer"
+
     def _change(self, **fields: Any) -> None:
         """An UPDATE of these fields; nothing, if the row was purged meanwhile."""
         self.updated_at = timezone.now()
@@ -133,6 +148,15 @@ class Message(models.Model):
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
     )
     role = models.CharField(max_length=10, choices=Role.choices)
+    # Of a user message: who wrote it; nobody where that is not known here.
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        # Nobody asks for a person's messages, and people are not deleted.
+        db_index=False,
+        related_name="+",
+    )
     # AI SDK parts: [{"type": "text", "text": …}, {"type": "reasoning", …}].
     parts = models.JSONField(default=list)
     text = models.TextField(blank=True)

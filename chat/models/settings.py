@@ -32,6 +32,12 @@ class ChatSettings(models.Model):
         help_text="Archived conversations are removed for good after so many days. "
         "Empty: never.",
     )
+    link_shares = models.BooleanField(
+        "links without sign-in",
+        default=False,
+        help_text="Whoever has the link of a shared conversation may read it without "
+        "signing in. Off: only people of this workspace may.",
+    )
     # Where writing the search columns anew has to go on: `<table>/<last id done>`;
     # null when they are all of `search_language`.
     reindex_from = models.CharField(max_length=100, null=True, editable=False)

@@ -56,6 +56,7 @@ class Result:
     title: str
     snippet: SafeString
     role: str | None
+    author: str | None
     archived: bool
     created_at: datetime
     rank: float
@@ -149,10 +150,10 @@ def show(search: Search, hits: Sequence[Hit]) -> list[Result]:
     )
     ids = [hit.message_id for hit in hits if hit.message_id]
     messages = {
-        pk: (role, text)
-        for pk, role, text in Message.objects.filter(pk__in=ids)
+        pk: (role, author or email, text)
+        for pk, role, author, email, text in Message.objects.filter(pk__in=ids)
         .annotate(start=Left(F("text"), INDEXED))
-        .values_list("pk", "role", "start")
+        .values_list("pk", "role", "author__name", "author__email", "start")
     }
     pattern = pattern_of(search.marks)
     results: list[Result] = []
@@ -160,11 +161,11 @@ def show(search: Search, hits: Sequence[Hit]) -> list[Result]:
         conversation = conversations.get(hit.conversation_id)
         if conversation is None:
             continue
-        role, text = None, conversation.title
+        role, author, text = None, None, conversation.title
         if hit.message_id:
             if hit.message_id not in messages:
                 continue
-            role, text = messages[hit.message_id]
+            role, author, text = messages[hit.message_id]
         results.append(
             Result(
                 kind="message" if hit.message_id else "conversation",
@@ -173,6 +174,7 @@ def show(search: Search, hits: Sequence[Hit]) -> list[Result]:
                 title=conversation.title,
                 snippet=snippet(text, pattern),
                 role=role,
+                author=author,
                 archived=conversation.archived_at is not None,
                 created_at=hit.at,
                 rank=round(hit.rank, 4),

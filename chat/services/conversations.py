@@ -6,16 +6,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from chat.errors import NotFoundError, TurnRunningError
+from chat.errors import TurnRunningError
 from chat.models import Conversation, Message, Turn, TurnLogEntry
+from chat.services.access import refusal
 from chat.services.progress import notify
+from chat.services.sharing import end_all
 
 
 def request_stop(*, user: User, conversation_id: str) -> list[str]:
     """Ask the process that runs this conversation's turn to end it; harmless when
-    none runs. Returns the turns' ids. Raises NotFoundError."""
+    none runs. Returns the turns' ids. Raises NotFoundError and ForbiddenError."""
     if not Conversation.objects.writable_by(user).filter(pk=conversation_id).exists():
-        raise NotFoundError("There is no such conversation.")
+        raise refusal(user, conversation_id)
     return ask_to_stop(conversation_id)
 
 
@@ -49,6 +51,7 @@ def remove(*, conversation_id: str) -> None:
         return
     if running_turns(conversation_id):
         raise TurnRunningError
+    end_all(found)
     turns = Turn.objects.filter(conversation=conversation_id)
     TurnLogEntry.objects.filter(turn_id__in=turns.values("pk")).delete()
     # In this order: the rows point at each other.

@@ -17,6 +17,7 @@ from chat.models import (
     one_line,
 )
 from chat.services.progress import notify
+from chat.services.telling import listeners_of
 from chat.turns.codec import storable
 from chat.turns.plan import Outcome, Settled, TurnPlan
 from chat.turns.worker import worker_name
@@ -198,8 +199,8 @@ def _close_log(
         plan.turn_id,
         conversation=plan.conversation_id,
         message=plan.reply_id,
-        user=plan.user_id,
         status=outcome.status,
+        **listeners_of(plan.conversation_id),
     )
 
 

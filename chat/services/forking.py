@@ -11,6 +11,7 @@ from accounts.models import User
 from chat.errors import NotFoundError, TurnRunningError
 from chat.ids import new_id
 from chat.models import RUNNING, Conversation, Message
+from chat.services.sharing import linked, snapshot
 from chat.services.tree import preview_of
 
 
@@ -39,7 +40,30 @@ def fork(*, user: User, conversation_id: str, message_id: str) -> Conversation:
         title=source.title,
         title_set_at=source.title_set_at,
     )
-    copies = _copies(path, made)
+    return _store(made, _copies(path, made))
+
+
+@transaction.atomic
+def copy_linked(*, user: User, token: str) -> Conversation:
+    """What a link shows, and no more of it than that, as a new conversation of `user`.
+    Raises NotFoundError."""
+    share = linked(token)
+    made = Conversation(
+        owner=user,
+        agent_id=share.conversation.agent_id,
+        title=share.title,
+        title_set_at=timezone.now(),
+    )
+    copies = _copies(snapshot(share), made)
+    for message in copies:
+        message.author = None
+        message.parts = [{"type": "text", "text": message.text}]
+        message.prompt_tokens = message.completion_tokens = message.total_tokens = 0
+        message.estimated, message.cost = False, None
+    return _store(made, copies)
+
+
+def _store(made: Conversation, copies: list[Message]) -> Conversation:
     made.message_count = len(copies)
     made.last_message_at = timezone.now()
     made.last_message_preview = preview_of(copies[-1])

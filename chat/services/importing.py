@@ -105,6 +105,12 @@ def _revisions(owner: User, draft: Draft) -> dict[object, AgentRevision]:
     return {key: row for key, row in known.items() if key in wanted}
 
 
+def _author(owner: User, message: DraftMessage) -> User | None:
+    """Others of the file are nobody here: names prove nothing."""
+    mine = message.role == Message.Role.USER and not message.by_other
+    return owner if mine else None
+
+
 def _row(
     conversation: Conversation,
     message: DraftMessage,
@@ -116,6 +122,7 @@ def _row(
         conversation=conversation,
         parent_id=ids[message.parent] if message.parent is not None else None,
         role=message.role,
+        author=_author(conversation.owner, message),
         parts=message.parts,
         text=message.text,
         status=message.status,

@@ -19,7 +19,9 @@ from chat.turns.events import TurnEvent
 from tenants.db import scope
 
 CHANNEL = "parley_turns"
-NoticeKind = Literal["stop", "watch", "flushed", "ended", "titled", "budget"]
+NoticeKind = Literal[
+    "stop", "watch", "flushed", "started", "ended", "titled", "unshared", "budget"
+]
 
 
 def notify(kind: NoticeKind, turn_id: str, **more: object) -> None:

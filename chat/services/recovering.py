@@ -95,7 +95,7 @@ def _plan(turn: Turn) -> TurnPlan:
         reply_id=reply.pk,
         user_id=turn.author_id,
         api_key_id=turn.api_key_id,
-        agent_id=turn.conversation.agent_id,
+        agent_id=revision.agent_id if revision else turn.conversation.agent_id,
         agent_slug=revision.agent.slug if revision else "",
         model=reply.model,
         new_title=None,

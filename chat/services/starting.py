@@ -36,8 +36,10 @@ from chat.models import (
     Turn,
     one_line,
 )
+from chat.services.access import refusal
 from chat.services.placing import Place, place_of
 from chat.services.rows import insert_together
+from chat.services.telling import tell_started
 from chat.turns.plan import Send, TurnPlan
 from chat.turns.worker import worker_name
 from llm.client import Prompt
@@ -50,10 +52,11 @@ def start_turn(*, user: User, send: Send, api_key_id: int | None = None) -> Turn
     """Store the message, an empty reply and the turn; say what to ask the provider.
 
     `api_key_id` is the key by which the person asks, None from a page.
-    Raises NotFoundError, TurnRunningError, NoAgentError, InvalidMessageError,
-    TooLargeError, RateLimitedError, BudgetExceededError or, for a send that was stored
-    before, RepeatedSendError; and then nothing was stored. A provider that cannot be
-    asked is no such error: the turn exists and its plan carries the failure.
+    Raises NotFoundError, ForbiddenError, TurnRunningError, NoAgentError,
+    InvalidMessageError, TooLargeError, RateLimitedError, BudgetExceededError or, for a
+    send that was stored before, RepeatedSendError; and then nothing was stored. A
+    provider that cannot be asked is no such error: the turn exists and its plan carries
+    the failure.
     """
     _check_ids(send)
     send = _meant(user, send)
@@ -176,7 +179,7 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
     conversation = found or Conversation(
         **({"pk": send.conversation_id} if send.conversation_id else {}), owner=user
     )
-    question, reply = _messages(conversation, place, send, revision)
+    question, reply = _messages(user, conversation, place, send, revision)
     new = [reply] if place.question else [question, reply]
     resolved = _resolved(reply.model)
     turn = Turn(
@@ -190,7 +193,8 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
         worker=worker_name(),
     )
     changes: dict[str, Any] = {
-        "agent": agent,
+        # Whose agent it stays is the owner's choice alone.
+        **({"agent": agent} if conversation.owner_id == user.pk else {}),
         "active_leaf": reply,
         "archived_at": None,
         "last_message_at": reply.created_at,
@@ -204,6 +208,8 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
         for name, value in {**changes, "title": title, "message_count": 2}.items():
             setattr(conversation, name, value)
     insert_together(*([] if found else [conversation]), *new, turn)
+    if found:  # else nobody else may see it yet
+        tell_started(turn)
     build = cache(
         partial(_build, user, conversation, question, revision, reply, resolved)
     )
@@ -215,7 +221,11 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
 
 
 def _messages(
-    conversation: Conversation, place: Place, send: Send, revision: AgentRevision
+    user: User,
+    conversation: Conversation,
+    place: Place,
+    send: Send,
+    revision: AgentRevision,
 ) -> tuple[Message, Message]:
     """The question, which may be there already, and the reply to be written."""
     moment = _moment(place)
@@ -224,6 +234,7 @@ def _messages(
         conversation=conversation,
         parent=place.parent,
         role=Message.Role.USER,
+        author=user,
         text=send.text,
         parts=[{"type": "text", "text": send.text}],
         created_at=moment,
@@ -349,7 +360,7 @@ def _locked(user: User, send: Send) -> Conversation | None:
             # Somebody else's, or made by ourselves between the two looks.
             if found := mine.filter(pk=send.conversation_id).first():
                 return found
-            raise NotFoundError("There is no such conversation.")
+            raise refusal(user, send.conversation_id)
     if send.trigger != "submit" or send.parent_id or send.target_id:
         raise NotFoundError("There is no such conversation.")
     return None

@@ -13,6 +13,7 @@ from django.utils import timezone
 from agents.resolving import resolve_model
 from chat.models import TITLE_LENGTH, Conversation, Message, one_line
 from chat.services.progress import notify
+from chat.services.telling import listeners_of
 from chat.turns.codec import storable
 from chat.turns.plan import TurnPlan
 from llm.client import Prompt, Timeouts
@@ -90,8 +91,8 @@ def cleaned(answer: str) -> str:
 def store_title(
     *, plan: TurnPlan, call: TitleCall, title: str, usage: Usage, duration_ms: int
 ) -> bool:
-    """The call goes into the ledger. The title is stored, and told to the person's open
-    pages, unless it is empty or a person was quicker; returns whether it was."""
+    """The call goes into the ledger. The title is stored, and told to open pages,
+    unless it is empty or a person was quicker; returns whether it was."""
     unnamed = Conversation.objects.filter(pk=plan.conversation_id, title_set_at=None)
     stored = bool(title) and bool(
         unnamed.update(title=title, updated_at=timezone.now())
@@ -101,8 +102,8 @@ def store_title(
             "titled",
             plan.turn_id,
             conversation=plan.conversation_id,
-            user=plan.user_id,
             title=title,
+            **listeners_of(plan.conversation_id),
         )
     record(
         plan=plan,

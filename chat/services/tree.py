@@ -22,6 +22,9 @@ from chat.models import (
     TurnLogEntry,
     one_line,
 )
+from chat.querysets import ConversationQuerySet
+from chat.services.access import refusal
+from chat.services.sharing import shorten_links
 
 
 @transaction.atomic
@@ -29,9 +32,11 @@ def select_branch(*, user: User, conversation_id: str, message_id: str) -> str:
     """Show the branch that goes on from this message to the newest leaf below it, whose
     id is returned.
 
-    Raises NotFoundError, and InvalidMessageError for a message of somewhere else.
+    Raises NotFoundError, ForbiddenError, and InvalidMessageError for a message of
+    somewhere else.
     """
-    conversation = _locked(user, conversation_id)
+    writable = Conversation.objects.writable_by(user)
+    conversation = _locked(writable, user, conversation_id)
     leaf = _newest_leaf(conversation, message_id)
     if leaf is None:
         raise InvalidMessageError("There is no such message in this conversation.")
@@ -43,11 +48,14 @@ def select_branch(*, user: User, conversation_id: str, message_id: str) -> str:
 
 @transaction.atomic
 def delete_message(*, user: User, conversation_id: str, message_id: str) -> None:
-    """Remove a message with all that hangs below it; what it cost stays counted.
+    """Remove a message with all that hangs below it; what it cost stays counted. For
+    the owner alone, since others may have written there.
 
-    Raises NotFoundError, and TurnRunningError while a reply among them is written.
+    Raises NotFoundError, ForbiddenError, and TurnRunningError while a reply among them
+    is written.
     """
-    conversation = _locked(user, conversation_id)
+    owned = Conversation.objects.owned_by(user)
+    conversation = _locked(owned, user, conversation_id)
     top = conversation.messages.filter(pk=message_id).first()
     if top is None:
         raise NotFoundError("There is no such message in this conversation.")
@@ -61,6 +69,7 @@ def delete_message(*, user: User, conversation_id: str, message_id: str) -> None
     if conversation.active_leaf_id in doomed:
         # Nobody may point at them when they go.
         Conversation.objects.filter(pk=conversation.pk).update(active_leaf=None)
+    shorten_links(doomed, top.parent_id)
     # All at once and by id alone: Django would go down the tree level by level.
     Message.objects.filter(pk__in=doomed).only("pk").delete()
     _recount(
@@ -68,11 +77,12 @@ def delete_message(*, user: User, conversation_id: str, message_id: str) -> None
     )
 
 
-def _locked(user: User, conversation_id: str) -> Conversation:
-    mine = Conversation.objects.writable_by(user).select_for_update()
-    found = mine.filter(pk=conversation_id).first()
+def _locked(
+    allowed: ConversationQuerySet, user: User, conversation_id: str
+) -> Conversation:
+    found = allowed.select_for_update().filter(pk=conversation_id).first()
     if found is None:
-        raise NotFoundError("There is no such conversation.")
+        raise refusal(user, conversation_id)
     return found
 
 

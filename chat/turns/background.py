@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from agents.asking import client
-from chat import announcements
+from chat.announcements import NEWS, announce
 from chat.housekeeping import Housekeeper
 from chat.sse import PartEncoder
 from chat.turns.audience import Audience
@@ -69,12 +69,10 @@ class Background:
         elif kind == "watch" and live is not None:
             live.watched_until = asyncio.get_running_loop().time() + _WATCH_SECONDS
             self._flusher.follow_closely()
-        elif kind == "ended":
-            self._announce(announcements.turn_ended(notice))
-        elif kind == "titled":
-            self._announce(announcements.conversation_titled(notice))
-        elif kind == "budget":
-            self._announce(announcements.budget_used(notice))
+        elif kind == "unshared":
+            self.audience.check_soon()
+        elif kind in NEWS:
+            self._announce(announce(notice))
 
     def _announce(self, announcing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(announcing)

@@ -142,12 +142,13 @@ def stored_events(turn_id: str) -> list[TurnEvent]:
     if turn is None:
         return []
     reply = turn.reply
+    revision = reply.agent_revision
     events: list[TurnEvent] = [
         Opened(
             message_id=reply.pk,
             conversation_id=turn.conversation_id,
             user_message_id=reply.parent_id or "",
-            agent_id=turn.conversation.agent_id,
+            agent_id=revision.agent_id if revision else turn.conversation.agent_id,
             model=reply.model,
         )
     ]

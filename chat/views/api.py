@@ -23,8 +23,10 @@ from chat.serializers import (
     ConversationChangeSerializer,
     ConversationDetailSerializer,
     ConversationSerializer,
+    conversation_as_json,
     messages_as_json,
 )
+from chat.services.access import refusal
 from chat.services.conversations import remove
 from chat.services.tree import select_branch
 from chat.turns.ending import stop_turns_and_wait
@@ -55,15 +57,28 @@ class ConversationListView(generics.ListAPIView[Conversation]):
                 "archived", str, enum=["true", "false", "all"], default="false"
             ),
             OpenApiParameter("pinned", str, enum=["true", "false"]),
+            OpenApiParameter(
+                "shared",
+                str,
+                enum=["false", "true"],
+                default="false",
+                description="true: other people's that are shared with me, instead.",
+            ),
         ]
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "user": self.request.user}
+
     def get_queryset(self) -> QuerySet[Conversation]:
         if getattr(self, "swagger_fake_view", False):
             return Conversation.objects.none()
-        mine = Conversation.objects.visible_to(person(self.request)).newest_first()
+        user, rows = person(self.request), Conversation.objects.with_shares()
+        shared = one_of(self.request, "shared", ("false", "true")) == "true"
+        mine = rows.shared_with(user) if shared else rows.owned_by(user)
+        mine = mine.newest_first()
         match one_of(self.request, "archived", ("false", "true", "all")):
             case "true":
                 mine = mine.archived()
@@ -80,7 +95,11 @@ class ConversationView(generics.GenericAPIView[Conversation]):
     lookup_url_kwarg = "conversation_id"
 
     def get_queryset(self) -> QuerySet[Conversation]:
-        return Conversation.objects.visible_to(person(self.request))
+        visible = Conversation.objects.visible_to(person(self.request))
+        return visible.with_shares()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "user": self.request.user}
 
     @extend_schema(parameters=[_BRANCH, *_PAGE])
     def get(self, request: Request, conversation_id: str) -> Response:
@@ -94,7 +113,7 @@ class ConversationView(generics.GenericAPIView[Conversation]):
             view=self,
         )
         messages = Message.objects.filter(pk__in=page or []).newest_first()
-        shown = list(messages.select_related("agent_revision"))
+        shown = list(messages.select_related("agent_revision", "author"))
         listed = paginator.get_paginated_response(messages_as_json(shown))
         detail = self.get_serializer(
             conversation,
@@ -114,17 +133,12 @@ class ConversationView(generics.GenericAPIView[Conversation]):
         asked.is_valid(raise_exception=True)
         changes = asked.validated_data
         if changes.keys() - {"active_leaf"}:
-            self._must_own(conversation)
+            must_own(person(request), conversation)
         with transaction.atomic():  # all or nothing
             _change(person(request), conversation, changes)
         if "archived" in changes:
             _set_archived(conversation, changes["archived"])
-        return Response(ConversationSerializer(conversation).data)
-
-    def _must_own(self, conversation: Conversation) -> None:
-        own = Conversation.objects.owned_by(person(self.request))
-        if not own.filter(pk=conversation.pk).exists():
-            raise NotFoundError("There is no such conversation of yours.")
+        return Response(conversation_as_json(conversation, person(request)))
 
     @extend_schema(
         parameters=[OpenApiParameter("purge", OpenApiTypes.BOOL, default=False)],
@@ -133,7 +147,7 @@ class ConversationView(generics.GenericAPIView[Conversation]):
     def delete(self, request: Request, conversation_id: str) -> Response:
         """Archive; with `purge=true` remove for good, while its usage stays."""
         conversation = self.get_object()
-        self._must_own(conversation)
+        must_own(person(request), conversation)
         if one_of(request, "purge", ("false", "true")) == "true":
             stop_turns_and_wait(conversation.pk)
             remove(conversation_id=conversation.pk)
@@ -149,15 +163,17 @@ class ArchiveView(generics.GenericAPIView[Conversation]):
     lookup_url_kwarg = "conversation_id"
 
     def get_queryset(self) -> QuerySet[Conversation]:
-        return Conversation.objects.owned_by(person(self.request))
+        visible = Conversation.objects.visible_to(person(self.request))
+        return visible.with_shares()
 
     @extend_schema(responses=ConversationSerializer)
     def post(self, request: Request, conversation_id: str) -> Response:
         conversation = self.get_object()
+        must_own(person(request), conversation)
         asked = self.get_serializer(data=request.data)
         asked.is_valid(raise_exception=True)
         _set_archived(conversation, asked.validated_data["archived"])
-        return Response(ConversationSerializer(conversation).data)
+        return Response(conversation_as_json(conversation, person(request)))
 
 
 class MessagesView(generics.GenericAPIView[Conversation]):
@@ -172,7 +188,13 @@ class MessagesView(generics.GenericAPIView[Conversation]):
     def get(self, request: Request, conversation_id: str) -> Response:
         conversation = self.get_object()
         branch = Message.objects.path_to(conversation.active_leaf_id, conversation)
-        return Response(ui_messages(branch.select_related("agent_revision")))
+        return Response(ui_messages(branch.select_related("author")))
+
+
+def must_own(user: User, conversation: Conversation) -> None:
+    """For what only the owner may do; everybody else here sees the conversation."""
+    if conversation.owner_id != user.pk:
+        raise refusal(user, conversation.pk)
 
 
 def _branch(

@@ -10,6 +10,7 @@ from functools import partial
 
 from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,6 +22,7 @@ from agents.models import Agent
 from chat.body import read_body
 from chat.ids import VALID
 from chat.models import Conversation, Message
+from chat.querysets import ConversationQuerySet
 from chat.services.starting import start_turn
 from chat.templatetags.chat_markup import MARKS
 from chat.turns.background import get_background
@@ -46,8 +48,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
     """One conversation; POST sends the next message."""
-    mine = Conversation.objects.visible_to(_user(request)).select_related("agent")
-    found = get_object_or_404(mine, pk=conversation_id)
+    visible = Conversation.objects.visible_to(_user(request)).with_shares()
+    found = get_object_or_404(visible.select_related("agent"), pk=conversation_id)
     if request.method == "POST":
         return _send(request, found)
     return _page(request, found)
@@ -56,8 +58,8 @@ def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
-    mine = Conversation.objects.writable_by(_user(request))
-    found = get_object_or_404(mine, pk=conversation_id)
+    user = _user(request)
+    found = allowed(user, conversation_id, Conversation.objects.writable_by(user))
     stop_turns_and_wait(found.pk)
     return redirect("chat:conversation", found.pk)
 
@@ -65,11 +67,23 @@ def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def archive(request: HttpRequest, conversation_id: str) -> HttpResponse:
-    mine = Conversation.objects.owned_by(_user(request))
-    found = get_object_or_404(mine, pk=conversation_id)
+    user = _user(request)
+    found = allowed(user, conversation_id, Conversation.objects.owned_by(user))
     stop_turns_and_wait(found.pk)
     found.archive()
     return redirect("chat:home")
+
+
+def allowed(
+    user: User, conversation_id: str, gate: ConversationQuerySet
+) -> Conversation:
+    """What a narrower gate lets through; raises PermissionDenied for the rest of what
+    this person sees, and Http404."""
+    found = gate.filter(pk=conversation_id).first()
+    if found is None:
+        get_object_or_404(Conversation.objects.visible_to(user), pk=conversation_id)
+        raise PermissionDenied
+    return found
 
 
 def _user(request: HttpRequest) -> User:
@@ -107,6 +121,10 @@ def _page(
         "agent": agent,
         "text": text,
         "notice": notice,
+        "role": found.role_of(user) if found else "owner",
+        "shared_with_me": Conversation.objects.shared_with(user)
+        .active()
+        .newest_first()[:LISTED],
         "blanks": _blanks(),
         **_listed(user, request.GET.get("before", "")),
     }
@@ -127,7 +145,7 @@ def _blanks() -> dict[str, object]:
 
 def _listed(user: User, before: str) -> dict[str, object]:
     """A page of the list, newest first; `before` is the id of the last one shown."""
-    mine = Conversation.objects.visible_to(user)
+    mine = Conversation.objects.owned_by(user)
     rows = mine.active().newest_first()
     last = mine.filter(pk=before).first() if VALID.match(before) else None
     if last is not None:
@@ -145,7 +163,7 @@ def _transcript(found: Conversation, wanted: str) -> dict[str, object]:
     count = int(wanted) if re.fullmatch("[0-9]{1,5}", wanted) else MESSAGES
     count = min(max(count, MESSAGES), MESSAGES_MAX)
     branch = Message.objects.path_to(found.active_leaf_id, found)
-    newest = list(branch.reverse()[: count + 1])
+    newest = list(branch.select_related("author").reverse()[: count + 1])
     more = len(newest) > count
     return {
         "messages_shown": newest[:count][::-1],

@@ -122,7 +122,7 @@ async def follow(request: HttpRequest, conversation_id: str) -> HttpResponseBase
     reference = await unit(scope(), _newest, request, conversation_id)
     if reference is None:
         return HttpResponse(status=204)
-    return _stream(request, _source(reference))
+    return _stream(request, _source(reference), reference.turn_id)
 
 
 @endpoint("POST")
@@ -188,11 +188,13 @@ async def _answer(
 ) -> HttpResponseBase:
     source = _source(reference)
     if posted.stream:
-        return _stream(request, source)
+        return _stream(request, source, reference.turn_id)
     return await _whole(source, reference.turn_id)
 
 
-def _stream(request: HttpRequest, source: Readable) -> EventStreamResponse:
+def _stream(
+    request: HttpRequest, source: Readable, turn_id: str
+) -> EventStreamResponse:
     quiet = settings.SSE_KEEP_ALIVE
     if request.GET.get("render") == "html":
         body = encoded(source.read(quiet), HTMLEncoder())
@@ -200,13 +202,14 @@ def _stream(request: HttpRequest, source: Readable) -> EventStreamResponse:
         body = source.frames(quiet)
     else:
         body = encoded(source.read(quiet), PartEncoder())
-    return EventStreamResponse(body, partial(_listening, scope(), _reader(request)))
+    listening = partial(_listening, scope(), _reader(request), turn_id)
+    return EventStreamResponse(body, listening)
 
 
 def _listening(
-    target: Scope, user_id: int, leave: Callable[[], None]
+    target: Scope, user_id: int, turn_id: str, leave: Callable[[], None]
 ) -> AbstractContextManager[None]:
-    listener = Listener(target, user_id, leave)
+    listener = Listener(target, user_id, leave, turn_id=turn_id)
     return get_background().audience.joined(listener)
 
 

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from chat.errors import TurnRunningError
 from chat.ids import PATTERN
 from chat.models import Conversation, Turn
-from chat.serializers import ConversationSerializer
+from chat.serializers import ConversationSerializer, conversation_as_json
 from chat.services.bulk import ENDING, change_many, owned_among
 from chat.services.forking import fork
 from chat.services.tree import delete_message
@@ -79,7 +79,7 @@ class ForkView(generics.GenericAPIView[Conversation]):
             conversation_id=source.pk,
             message_id=asked.validated_data["message_id"],
         )
-        return Response(ConversationSerializer(made).data, status=201)
+        return Response(conversation_as_json(made, person(request)), status=201)
 
 
 class BulkView(generics.GenericAPIView[Conversation]):

@@ -14,6 +14,7 @@ from tests.factories import person
 START = datetime(2026, 1, 1, tzinfo=UTC)
 # Of a conversation and its messages that everybody has heard of.
 ID, QUESTION, ANSWER = "shared-id-01", "question-0001", "answer-000001"
+SHARE = "share-000001"
 
 
 def make_conversation(
@@ -52,6 +53,7 @@ def make_message(
         conversation=conversation,
         parent=parent,
         role=Message.Role.USER if from_user else Message.Role.ASSISTANT,
+        author=conversation.owner if from_user else None,
         text=text,
         parts=[{"type": "text", "text": text}],
         agent_revision=None if from_user else conversation.agent.revision,
@@ -65,7 +67,11 @@ def make_the_one(tenant: Tenant, name: str = "member", **fields: Any) -> Convers
     made = make_conversation(tenant, name, said=(), pk=ID, **fields)
     with entered(tenant.scope):
         question = Message.objects.create(
-            pk=QUESTION, conversation=made, role="user", text=f"Of {tenant.slug}"
+            pk=QUESTION,
+            conversation=made,
+            role="user",
+            author=made.owner,
+            text=f"Of {tenant.slug}",
         )
         answer = Message.objects.create(
             pk=ANSWER,

@@ -6,17 +6,21 @@ transaction: test_isolation.py does that on a live server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from chat.models import Share
+from chat.urls import urlpatterns
+from tenants.db import entered
 from tenants.models import Tenant
-from tests.chat.rows import ANSWER, ID, everything, make_the_one
+from tests.chat.rows import ANSWER, ID, SHARE, everything, make_the_one
 from tests.chat.talk import CHAT
 from tests.clients import TenantClient
-from tests.factories import make_key
+from tests.factories import make_key, person
 
 ClientFor = Callable[..., TenantClient]
 
@@ -44,6 +48,9 @@ ADDRESSES = [
     Address("DELETE", f"/{ID}/messages/{ANSWER}"),
     Address("POST", "/bulk", {"ids": [ID], "action": "delete"}, stranger=200),
     Address("GET", f"/{ID}/messages"),
+    Address("GET", f"/{ID}/shares"),
+    Address("POST", f"/{ID}/shares", {"with": "tenant"}),
+    Address("DELETE", f"/{ID}/shares/{SHARE}"),
     *(Address("GET", f"/{ID}/export?format={kind}") for kind in ("json", "html")),
     # To follow what is not there is to follow nothing: clients ask for any new chat.
     Address("GET", f"/{ID}/stream", stranger=204),
@@ -129,6 +136,19 @@ def test_a_key_of_another_tenant_opens_nothing(
         assert address.call(client_for(acme), **own).status_code in {200, 204}
 
 
+def test_every_address_of_a_conversation_stands_above() -> None:
+    tried = {re.sub("[?].*", "", address.path) for address in ADDRESSES}
+    # Leaving is for guests alone; test_sharing.py does that.
+    tried |= {f"/{ID}/leave"}
+    ids = {"conversation_id": ID, "message_id": ANSWER, "share_id": SHARE}
+    there = {
+        re.sub(r"<id:(\w+)>", lambda found: ids[found[1]], str(each.pattern))
+        for each in urlpatterns
+        if "conversation_id" in str(each.pattern)
+    }
+    assert {path.removeprefix("chat") for path in there} <= tried
+
+
 WRONG = [
     ("", ("PUT", "PATCH", "DELETE")),
     (f"/{ID}", ("POST", "PUT")),
@@ -136,6 +156,9 @@ WRONG = [
     (f"/{ID}/fork", ("GET", "PUT", "PATCH", "DELETE")),
     (f"/{ID}/messages/{ANSWER}", ("GET", "POST", "PUT", "PATCH")),
     (f"/{ID}/archive", ("GET", "PUT", "PATCH", "DELETE")),
+    (f"/{ID}/shares", ("PUT", "PATCH", "DELETE")),
+    (f"/{ID}/shares/{SHARE}", ("GET", "POST", "PUT", "PATCH")),
+    (f"/{ID}/leave", ("GET", "PUT", "PATCH", "DELETE")),
     (f"/{ID}/messages", ("POST", "PUT", "PATCH", "DELETE")),
     (f"/{ID}/stream", ("POST", "PUT", "PATCH", "DELETE")),
     (f"/{ID}/stop", ("GET", "PUT", "PATCH", "DELETE")),
@@ -164,6 +187,13 @@ def test_a_session_needs_the_csrf_token(
     client_for: ClientFor, acme: Tenant, address: Address
 ) -> None:
     make_the_one(acme)
+    with entered(acme.scope):
+        Share.objects.create(
+            pk=SHARE,
+            conversation_id=ID,
+            kind="tenant",
+            created_by=person(acme, "member"),
+        )
     before = everything(acme)
     browser = client_for(acme, "member", enforce_csrf_checks=True)
     assert_refused(address.call(browser), 403, "forbidden")

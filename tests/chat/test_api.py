@@ -27,6 +27,8 @@ CONVERSATION_KEYS = {
     "last_message_preview",
     "archived",
     "pinned",
+    "shared",
+    "role",
     "active_leaf",
     "created_at",
     "updated_at",
@@ -37,6 +39,7 @@ MESSAGE_KEYS = {
     "parent_id",
     "sibling_ids",
     "role",
+    "author",
     "text",
     "parts",
     "status",
@@ -203,7 +206,9 @@ def test_the_history_is_what_an_ai_sdk_client_keeps(
             prompt_tokens=3, completion_tokens=2, total_tokens=5
         )
     question, reply = member.get(f"{CHAT}/{made.pk}/messages").json()
-    assert question.keys() == {"id", "role", "parts"}
+    assert question.keys() == {"id", "role", "parts", "metadata"}
+    author = {"id": made.owner_id, "name": "member@acme.test"}
+    assert question["metadata"] == {"author": author}
     assert question["parts"] == [{"type": "text", "text": "Hello"}]
     assert (question["role"], reply["role"]) == ("user", "assistant")
     assert reply["parts"] == [

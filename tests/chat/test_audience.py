@@ -64,7 +64,7 @@ def test_an_open_stream_breaks_off_and_its_turn_goes_on(talk: Talk) -> None:
     with talk.open() as stream:
         stream.until("text-delta", 3)
         switch_off(talk.tenant)
-        assert stream.until("error")["errorText"] == "You are signed out here."
+        assert stream.until("error")["errorText"] == "You may no longer read this here."
     assert talk.provider.open_streams == 1
 
 

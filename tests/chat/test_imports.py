@@ -66,8 +66,22 @@ def without_ids(document: dict[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(text)
     for gone in ("id", "owner", "total_tokens"):
         del plain["conversation"][gone]
+    for message in plain["messages"]:
+        del message["author"]  # becomes whoever imports it
     del plain["exported_at"]
     return plain
+
+
+def test_what_others_wrote_is_nobodys_in_an_import(
+    client_for: ClientFor, acme: Tenant
+) -> None:
+    original = export(client_for(acme, "member"), make_tree(acme))
+    said = [m for m in original["messages"] if m["role"] == "user"]
+    said[0]["author"] = "stranger@acme.test"
+    assert taken(send(client_for(acme, "stranger"), original)) == 1
+    with entered(acme.scope):
+        messages = newest(acme, "stranger").messages.filter(role="user")
+        assert not messages.filter(text=said[0]["text"]).exclude(author=None).exists()
 
 
 def test_our_own_json_comes_back_as_it_was(client_for: ClientFor, acme: Tenant) -> None:

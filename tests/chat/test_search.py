@@ -19,7 +19,7 @@ from tests.clients import TenantClient
 
 SEARCH = "/api/v1/search"
 KEYS = {
-    *("kind", "conversation_id", "message_id", "title", "snippet", "role"),
+    *("kind", "conversation_id", "message_id", "title", "snippet", "role", "author"),
     *("archived", "created_at", "rank"),
 }
 

@@ -1,0 +1,32 @@
+"""News of a conversation for everybody who may see it, as notices to all processes
+(chat.announcements says what becomes of them)."""
+
+from __future__ import annotations
+
+from chat.models import Conversation, Share, Turn
+from chat.services.progress import notify
+
+
+def listeners_of(conversation_id: str) -> dict[str, object]:
+    """Whom a notice about this conversation is for, as fields of it: `users`, and
+    `everybody` where the whole tenant may see it."""
+    owners = Conversation.objects.filter(pk=conversation_id).order_by()
+    people = set(owners.values_list("owner_id", flat=True))
+    readers = {person for _, person in Share.objects.readers([conversation_id])}
+    people |= {person for person in readers if person is not None}
+    return {"users": sorted(people), "everybody": None in readers}
+
+
+def tell_started(turn: Turn) -> None:
+    """So that the others follow it while it is written."""
+    listeners = listeners_of(turn.conversation_id)
+    if listeners["everybody"] or listeners["users"] != [turn.author_id]:
+        notify(
+            "started",
+            turn.pk,
+            conversation=turn.conversation_id,
+            message=turn.reply_id,
+            question=turn.reply.parent_id,
+            author=turn.author_id,
+            **listeners,
+        )

@@ -46,8 +46,8 @@ class ShareQuerySet(models.QuerySet["Share"]):
 
 
 def _own_or_shared(user: User, shares: ShareQuerySet) -> models.QuerySet[Any, str]:
-    """Ids of conversations. A union, because each half has an index of its own; with
-    OR the list of a full tenant would be read through."""
+    """Ids of conversations. A union, because each half has an index of its own, where
+    OR has none. For what is asked of one conversation; see `visible_halves`."""
     from_owner = _conversations().filter(owner=user).order_by().values_list("pk")
     shared = shares.order_by().values_list("conversation_id")
     return from_owner.union(shared, all=True)
@@ -94,6 +94,14 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Other people's that this person may see."""
         shares = _shares().open_to(user).values("conversation_id")
         return self.filter(pk__in=shares).exclude(owner=user)
+
+    def visible_halves(
+        self, user: User
+    ) -> tuple[ConversationQuerySet, ConversationQuerySet]:
+        """`visible_to` in two, one's own and others'. For reading the first of many in
+        some order, which PostgreSQL does by an index in each half, and in the whole by
+        reading all (measured: 1 ms, and 117)."""
+        return self.owned_by(user), self.shared_with(user)
 
     def with_shares(self) -> ConversationQuerySet:
         """Each with its live shares as `live_shares`, by one more query."""
@@ -143,6 +151,15 @@ SELECT id FROM below
 class MessageQuerySet(models.QuerySet["Message"]):
     def visible_to(self, user: User) -> MessageQuerySet:
         return self.filter(conversation__in=visible_ids(user))
+
+    def visible_halves(self, user: User) -> tuple[MessageQuerySet, MessageQuerySet]:
+        """As that of conversations."""
+        shares = _shares().open_to(user).values("conversation_id")
+        others = self.filter(conversation__in=shares)
+        return (
+            self.filter(conversation__owner=user),
+            others.exclude(conversation__owner=user),
+        )
 
     def path_to(self, leaf: str | None, conversation: Conversation) -> MessageQuerySet:
         """The branch that ends in `leaf`, oldest first."""

@@ -105,14 +105,17 @@ def _titles(user: User, search: Search) -> Iterator[Hit]:
         values += [f"%{_literal(search.plain)}%", search.plain]
         rank = f"greatest({rank}, word_similarity(%s, title) / 2)"
         rank_values = [search.tsquery, search.plain]
-    rows = (
-        Conversation.objects.visible_to(user)
-        .filter(_sql(f"({condition})", values, models.BooleanField()))
-        .annotate(fit=_sql(rank, rank_values, FloatField()))
-        .order_by("-fit", "-last_message_at")
-        .values_list("pk", "last_message_at", "fit")
-    )
-    for pk, at, fit in rows[:TITLES]:
+    found: list[tuple[str, datetime, float]] = []
+    for half in Conversation.objects.visible_halves(user):
+        rows = (
+            half.filter(_sql(f"({condition})", values, models.BooleanField()))
+            .annotate(fit=_sql(rank, rank_values, FloatField()))
+            .order_by("-fit", "-last_message_at")
+            .values_list("pk", "last_message_at", "fit")
+        )
+        found += rows[:TITLES]
+    found.sort(key=lambda row: (row[2], row[1]), reverse=True)
+    for pk, at, fit in found[:TITLES]:
         yield Hit(pk, None, at, 1 + fit)
 
 
@@ -127,17 +130,20 @@ def _messages(user: User, search: Search) -> Iterator[Hit]:
         # Of how rare a phrase is PostgreSQL knows nothing: it would walk down from the
         # newest message and find none for long. It cannot walk by a sum.
         time = time + timedelta(0)
-    newest = Message.objects.visible_to(user).filter(matches).order_by(time.desc())
     # Divided by the logarithm of the length: a long text has every word.
     fit = _sql("ts_rank(text_search, %s::tsquery, 1)", [search.tsquery], FloatField())
-    rows = (
-        Message.objects.filter(pk__in=newest.values("pk")[:MESSAGES])
-        .order_by()
-        .annotate(fit=fit)
-        .values_list("conversation_id", "pk", "created_at", "fit")
-    )
+    found: list[tuple[str, str, datetime, float]] = []
+    for half in Message.objects.visible_halves(user):
+        newest = half.filter(matches).order_by(time.desc()).values("pk")[:MESSAGES]
+        found += (
+            Message.objects.filter(pk__in=newest)
+            .order_by()
+            .annotate(fit=fit)
+            .values_list("conversation_id", "pk", "created_at", "fit")
+        )
+    found.sort(key=lambda row: row[2], reverse=True)
     now = timezone.now()
-    for conversation_id, pk, at, value in rows:
+    for conversation_id, pk, at, value in found[:MESSAGES]:
         days = max(0.0, (now - at).total_seconds() / 86_400)
         fading = 0.5 + 0.5 * math.exp2(-days / _FADING_DAYS)
         yield Hit(conversation_id, pk, at, value * fading)

@@ -92,6 +92,10 @@ class World:
             every = Conversation.objects
             assert set(every.visible_to(user).values_list("pk", flat=True)) == seen
             assert set(every.writable_by(user).values_list("pk", flat=True)) == written
+            for whole in (Conversation.objects, Message.objects):
+                halves = [set(half) for half in whole.visible_halves(user)]
+                assert halves[0].isdisjoint(halves[1])
+                assert halves[0] | halves[1] == set(whole.visible_to(user))
             for rows in (Message.objects, Turn.objects):
                 found = rows.visible_to(user).values_list("conversation_id", flat=True)
                 assert set(found) == seen

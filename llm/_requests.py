@@ -52,7 +52,8 @@ class Recipe:
         self._base: str = found_base or base
         self._config = _config(litellm, utils, provider, model)
         effort = parameters.get("reasoning_effort")
-        if _speaks_responses(model, provider, effort, self._base):
+        tools = parameters.get("tools")
+        if _speaks_responses(model, provider, effort, self._base, tools):
             raise UnplannableError("a model of the Responses API")
         if way == "azure" and "/openai" in self._base:
             raise UnplannableError("an Azure address of another kind")
@@ -70,6 +71,8 @@ class Recipe:
             **parameters,
         )
         self._options.pop("max_retries", None)
+        if self._options.get("functions_unsupported_model"):
+            raise UnplannableError("tools that LiteLLM has to put into words")
         if self._options.get("json_mode") or self._options.get("fake_stream"):
             raise UnplannableError("an answer that LiteLLM has to rewrite")
         module: Any = importlib.import_module(
@@ -325,12 +328,15 @@ def _config(litellm: Any, utils: Any, provider: str, model: str) -> Any:
     return config or litellm.OpenAIGPTConfig()
 
 
-def _speaks_responses(model: str, provider: str, effort: Any, base: str) -> bool:
+def _speaks_responses(
+    model: str, provider: str, effort: Any, base: str, tools: Any
+) -> bool:
     main: Any = importlib.import_module("litellm.main")
     info, _ = main.responses_api_bridge_check(
         model=model,
         custom_llm_provider=provider,
         reasoning_effort=effort,
         api_base=base,
+        tools=tools,
     )
     return bool(info.get("mode") == "responses")

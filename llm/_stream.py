@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from llm import _litellm
+from llm.calls import Calls, Thoughts
 from llm.events import FinishReason, Usage
 from llm.parsers.middle import usage_of
 from llm.reasons import reason_of
@@ -78,6 +79,8 @@ class ProviderStream:
         self._tapped = False
         self._noted = 0  # chunks already looked at
         self.usage: Usage | None = None
+        self.calls = Calls()
+        self.thoughts = Thoughts()
 
     @classmethod
     async def open(cls, arguments: Mapping[str, Any]) -> "ProviderStream":
@@ -116,6 +119,10 @@ class ProviderStream:
         if not choices:
             return "", ""
         delta = choices[0].delta
+        if calls := getattr(delta, "tool_calls", None):
+            self.calls.take(calls)
+        if blocks := getattr(delta, "thinking_blocks", None):
+            self.thoughts.take(blocks)
         return delta.content or "", getattr(delta, "reasoning_content", None) or ""
 
     @property

@@ -15,11 +15,16 @@ from llm import _failures, _litellm, addresses, catalogue, errors, tokens
 from llm._stream import ProviderStream
 from llm.events import Event, Finished, ReasoningDelta, TextDelta, Usage
 from llm.lanes import route_of
+from llm.prompt import Message, text_of_calls
+from llm.reasons import with_calls
 from llm.reply import Reply
 
 Scalar = str | int | float | bool | None
 # A mapping is JSON, such as a response format.
 Parameters = Mapping[str, Scalar | Sequence[Scalar] | Mapping[str, Any]]
+# {"type": "function", "function": {"name", "description", "parameters": JSON schema}};
+# names of letters, digits, "_" and "-" alone, which every provider takes.
+Tool = Mapping[str, Any]
 
 # What an agent may set. A closed list, because LiteLLM takes keys, addresses, callbacks
 # and mock answers through the same keyword arguments.
@@ -74,7 +79,8 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Everything one call needs; `messages` have `role` and `content`, oldest first.
+    """Everything one call needs; `messages` have `role` and `content`, oldest first,
+    and in OpenAI's shape `tool_calls` and results of tools (llm.prompt makes them).
 
     `parameters` may hold the names of `PARAMETERS`; what the model does not support is
     left out silently, None too.
@@ -82,16 +88,18 @@ class Prompt:
 
     endpoint: Endpoint
     model: str
-    messages: Sequence[Mapping[str, str]] = field(repr=False)
+    messages: Sequence[Message] = field(repr=False)
     parameters: Parameters = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
+    tools: Sequence[Tool] = ()
 
 
 class Client(Protocol):
     """Whoever turns a prompt into events."""
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        """Deltas and then exactly one `Finished`, or an `LLMError` after any delta.
+        """Deltas, tool calls and then exactly one `Finished`, or an `LLMError` after
+        any delta.
 
         Close it (`contextlib.aclosing`) when leaving early: that ends the provider's
         work. An early end has no `Finished`; `tokens.estimate_usage` tells its cost.
@@ -117,6 +125,7 @@ class LiteLLMClient:
         clock = _Clock(prompt.timeouts)
         reply = Reply(prompt.parameters)
         source: ProviderStream | None = None
+        called = 0
         try:
             async with asyncio.timeout_at(clock.deadline):
                 source = await self._open(prompt, arguments)
@@ -126,6 +135,9 @@ class LiteLLMClient:
                 if piece is None:
                     break
                 text, reasoning = piece
+                if source.calls.pieces > called:
+                    called = source.calls.pieces
+                    clock.progress()
                 if reasoning := reply.take(reasoning):
                     clock.progress()
                     yield ReasoningDelta(reasoning)
@@ -155,9 +167,14 @@ class LiteLLMClient:
         finally:
             if source is not None:
                 await source.aclose()
-        usage = source.usage or await _estimate(prompt, reply)
-        reason = "length" if reply.full else source.reason
-        yield Finished(reason, source.raw_reason, usage, source.model)
+        usage = source.usage or await _estimate(prompt, reply, source)
+        calls = source.calls.all()
+        reason = with_calls("length" if reply.full else source.reason, bool(calls))
+        if reason == "tool-calls":
+            for call in calls:
+                yield call
+        echo = source.thoughts.echo()
+        yield Finished(reason, source.raw_reason, usage, source.model, echo)
 
     async def _open(self, prompt: Prompt, arguments: dict[str, Any]) -> ProviderStream:
         """The stream, on a connection that may be made."""
@@ -216,6 +233,7 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
         **{k: v for k, v in prompt.parameters.items() if v is not None},
         "model": f"{provider}/{prompt.model}",
         "messages": [dict(message) for message in prompt.messages],
+        **({"tools": [dict(tool) for tool in prompt.tools]} if prompt.tools else {}),
         "api_key": endpoint.api_key or NO_KEY,
         # Else LiteLLM takes the operator's address from the environment, and a tenant's
         # key would go there.
@@ -234,10 +252,19 @@ async def _spent(
 ) -> Usage | None:
     if source is not None and source.usage is not None:
         return source.usage
-    return await _estimate(prompt, reply) if reply.pieces else None
+    if reply.pieces or (source is not None and source.calls):
+        return await _estimate(prompt, reply, source)
+    return None
 
 
-async def _estimate(prompt: Prompt, reply: Reply) -> Usage:
+async def _estimate(
+    prompt: Prompt, reply: Reply, source: ProviderStream | None
+) -> Usage:
+    called = text_of_calls(source.calls.all()) if source is not None else ""
     return await asyncio.to_thread(
-        tokens.estimate_usage, prompt.messages, reply.text, prompt.model
+        tokens.estimate_usage,
+        prompt.messages,
+        reply.text + called,
+        prompt.model,
+        prompt.tools,
     )

@@ -1,11 +1,13 @@
 """What a model's answer is made of: the only values that leave `llm.client`.
 
-A stream is any number of deltas and then exactly one `Finished`. Every lane of the
-client speaks these, so nothing above this package knows a provider's wire format.
+A stream is any number of deltas, then the tool calls, then exactly one `Finished`.
+Every lane of the client speaks these, so nothing above this package knows a provider's
+wire format.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 # The AI SDK's spelling, because it is what leaves the house in the end.
 FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "other"]
@@ -46,17 +48,35 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """The model wants a tool's result; comes only before a `Finished` whose reason is
+    "tool-calls".
+
+    `arguments` is JSON as the model wrote it, which may be no JSON at all. `signature`
+    is the provider's own and goes back to it with the call.
+    """
+
+    call_id: str
+    name: str
+    arguments: str
+    signature: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end of a complete answer.
 
     `raw_reason` is the reason as received, before it was mapped to ours; `model` is the
-    name the provider says answered, or the one asked for when it says none.
+    name the provider says answered, or the one asked for when it says none. `echo` are
+    fields that the provider wants to find in the assistant's message when the results
+    of its tools are sent (such as signed thinking).
     """
 
     reason: FinishReason
     raw_reason: str | None
     usage: Usage
     model: str
+    echo: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-Event = TextDelta | ReasoningDelta | Finished
+Event = TextDelta | ReasoningDelta | ToolCalled | Finished

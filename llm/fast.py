@@ -27,7 +27,8 @@ from llm.events import Event, Finished, Usage
 from llm.lanes import Lane, Lanes
 from llm.parsers import NOTHING, Delta, Parser
 from llm.plan import Plan, Planner, Request
-from llm.reasons import reason_of
+from llm.prompt import text_of_calls
+from llm.reasons import reason_of, with_calls
 from llm.reply import Reply
 from llm.sse import Reader
 
@@ -63,7 +64,9 @@ class FastClient:
         check(prompt)
         if not _litellm.is_loaded():
             await asyncio.to_thread(_litellm.preload)
-        plan = self._planner.plan(prompt.endpoint, prompt.model, prompt.parameters)
+        plan = self._planner.plan(
+            prompt.endpoint, prompt.model, prompt.parameters, prompt.tools
+        )
         prepared = await self._prepare(plan, prompt)
         if prepared is None:
             async with aclosing(self._slow.stream(prompt)) as events:
@@ -98,7 +101,8 @@ class FastClient:
                     if reply.full:
                         break
                 clock.note(
-                    len(reply.pieces), parser.raw_reason is not None and not deltas
+                    len(reply.pieces) + parser.calls.pieces,
+                    parser.raw_reason is not None and not deltas,
                 )
             if reader.failure is not None:
                 raise reader.failure
@@ -111,7 +115,8 @@ class FastClient:
         finally:
             pool.open -= 1
             call.close(pool)
-        yield await call.finish()
+        for event in await call.finish():
+            yield event
 
     async def _prepare(
         self, plan: Plan, prompt: Prompt
@@ -212,8 +217,9 @@ class _Call:
             partial_usage=usage,
         ) from None
 
-    async def finish(self) -> Finished:
-        """The last event; raises `ProviderIncomplete` when there is no finish."""
+    async def finish(self) -> Sequence[Event]:
+        """The tool calls and the last event; raises `ProviderIncomplete` when there is
+        no finish."""
         parser = self._parser
         if parser.raw_reason is None and not self.reply.full:
             raise errors.ProviderIncomplete(
@@ -222,8 +228,13 @@ class _Call:
             )
         usage = parser.usage or await self._estimate()
         model = parser.model or self._prompt.model
+        calls = parser.calls.all()
         reason = "length" if self.reply.full else reason_of(parser.raw_reason)
-        return Finished(reason, parser.raw_reason, usage, model)
+        reason = with_calls(reason, bool(calls))
+        finished = Finished(
+            reason, parser.raw_reason, usage, model, parser.thoughts.echo()
+        )
+        return [*(calls if reason == "tool-calls" else ()), finished]
 
     def close(self, pool: session.Connections) -> None:
         """Stop the clock and be done with the connection, whatever happened."""
@@ -234,7 +245,11 @@ class _Call:
     async def _spent(self) -> Usage | None:
         if self._parser.usage is not None:
             return self._parser.usage
-        if self.reply.pieces or self._parser.prompt_usage is not None:
+        if (
+            self.reply.pieces
+            or self._parser.calls
+            or self._parser.prompt_usage is not None
+        ):
             return await self._estimate()
         return None
 
@@ -244,8 +259,9 @@ class _Call:
         counted = await asyncio.to_thread(
             tokens.estimate_usage,
             prompt.messages,
-            self.reply.text,
+            self.reply.text + text_of_calls(self._parser.calls.all()),
             prompt.model,
+            prompt.tools,
         )
         known = self._parser.prompt_usage
         if known is None:

@@ -16,7 +16,7 @@ import orjson
 
 from llm import catalogue
 from llm._requests import Recipe, UnplannableError
-from llm.client import NO_KEY, Endpoint, Parameters
+from llm.client import NO_KEY, Endpoint, Parameters, Tool
 from llm.lanes import Lane, Lanes, route_of
 from llm.parsers import Parser
 from llm.parsers.anthropic import AnthropicParser
@@ -95,7 +95,13 @@ class Planner:
         self._salt = secrets.token_bytes(16)
         self._warned: set[tuple[str, str]] = set()
 
-    def plan(self, endpoint: Endpoint, model: str, parameters: Parameters) -> Plan:
+    def plan(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        parameters: Parameters,
+        tools: Sequence[Tool] = (),
+    ) -> Plan:
         """The plan for such calls; about 0.5 ms when it is new.
 
         Imports litellm at the first call of a process, which takes seconds.
@@ -106,6 +112,7 @@ class Planner:
             endpoint.base_url,
             model,
             json.dumps(dict(parameters), sort_keys=True, default=repr),
+            json.dumps([*tools]) if tools else "",
             # A digest, so that no dump of the cache shows a key.
             hashlib.blake2b(
                 key.encode(errors="surrogatepass"), key=self._salt, digest_size=16
@@ -113,7 +120,7 @@ class Planner:
         )
         plan = self._plans.get(index)
         if plan is None:
-            plan = self._make(endpoint, key, model, parameters)
+            plan = self._make(endpoint, key, model, parameters, tools)
             self._plans[index] = plan
             if len(self._plans) > _MOST_PLANS:
                 self._plans.popitem(last=False)
@@ -122,7 +129,12 @@ class Planner:
         return plan
 
     def _make(
-        self, endpoint: Endpoint, key: str, model: str, parameters: Parameters
+        self,
+        endpoint: Endpoint,
+        key: str,
+        model: str,
+        parameters: Parameters,
+        tools: Sequence[Tool],
     ) -> Plan:
         provider = endpoint.provider
         lane = self._lanes.of(provider)
@@ -133,7 +145,9 @@ class Planner:
         if base is None:
             return Plan(provider, Lane.LITELLM, None, "no address is given")
         name = "openai" if provider in catalogue.OPENAI_COMPATIBLE else provider
-        given = {k: v for k, v in parameters.items() if v is not None}
+        given: dict[str, Any] = {k: v for k, v in parameters.items() if v is not None}
+        if tools:
+            given["tools"] = [*tools]
         try:
             recipe = Recipe(
                 route.way, f"{name}/{model}", key=key, base=base, parameters=given

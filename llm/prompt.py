@@ -1,12 +1,67 @@
-"""Which messages of a conversation still fit into the model's window.
+"""Messages of a prompt: those about tools, and which still fit the model's window.
 
-Ours and not LiteLLM's trimming, which cuts a message in its middle, may begin with an
-assistant's message, and takes some 40 ms on the event loop.
+The fitting is ours and not LiteLLM's trimming, which cuts a message in its middle, may
+begin with an assistant's message, and takes some 40 ms on the event loop.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-Message = Mapping[str, str]
+from llm.events import ToolCalled
+
+# OpenAI's shape: `role` and `content`; an assistant's `tool_calls`; a tool's
+# `tool_call_id`.
+Message = Mapping[str, Any]
+
+# They want their thinking back while tools are called, and refuse the call without it.
+_THINKING_GOES_BACK: Final = frozenset({"deepseek", "moonshot"})
+
+
+def asked_tools(
+    text: str,
+    calls: Sequence[ToolCalled],
+    *,
+    provider: str = "",
+    reasoning: str = "",
+    echo: Mapping[str, Any] | None = None,
+) -> Message:
+    """The assistant's message that calls tools.
+
+    Only within the turn in which they are called: `provider`, its `reasoning` and what
+    it wants to see again (`llm.events.Finished.echo`).
+    """
+    message: dict[str, Any] = {"role": "assistant", "content": text or None}
+    message["tool_calls"] = [_call(call) for call in calls]
+    if reasoning and provider in _THINKING_GOES_BACK:
+        message["reasoning_content"] = reasoning
+    return {**message, **(echo or {})}
+
+
+def tool_result(call_id: str, output: str) -> Message:
+    return {"role": "tool", "tool_call_id": call_id, "content": output}
+
+
+def text_of(message: Message) -> str:
+    """All that is text in it, for counting."""
+    content = message.get("content") or ""
+    functions = (call["function"] for call in message.get("tool_calls") or ())
+    return content + "".join(f["name"] + f["arguments"] for f in functions)
+
+
+def text_of_calls(calls: Sequence[ToolCalled]) -> str:
+    """What the model wrote to make them, for counting."""
+    return "".join(call.name + call.arguments for call in calls)
+
+
+def _call(call: ToolCalled) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "id": call.call_id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }
+    if call.signature:
+        made["provider_specific_fields"] = {"thought_signature": call.signature}
+    return made
 
 
 def fit(

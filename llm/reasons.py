@@ -36,3 +36,9 @@ _REASONS: Final[Mapping[str, FinishReason]] = {
 def reason_of(raw: str | None) -> FinishReason:
     """Ours for a provider's finish reason, in whatever case it is written."""
     return _REASONS.get((raw or "").lower(), "other")
+
+
+def with_calls(reason: FinishReason, calls: bool) -> FinishReason:
+    """Some providers stop "normally" where they call tools. Calls that were cut off or
+    filtered are none."""
+    return "tool-calls" if calls and reason in {"stop", "other"} else reason

@@ -5,10 +5,13 @@ OpenAI's cl100k, which is near enough for an estimate and is always marked as on
 Counting takes 0.4-0.7 ms per 1,000 tokens: from async code call it in a thread.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from llm import _litellm
 from llm.events import Usage
+from llm.prompt import Message, text_of
 
 # OpenAI's chat format: role and separators around each message, and the opening of
 # the reply (the "num_tokens_from_messages" recipe of its cookbook).
@@ -21,12 +24,17 @@ def count_text(text: str, model: str) -> int:
     return _litellm.token_count(text, model) if text else 0
 
 
-def count_messages(messages: Iterable[Mapping[str, str]], model: str) -> int:
-    """Prompt tokens of `messages`, each with `role` and `content`."""
+def count_messages(messages: Iterable[Message], model: str) -> int:
+    """Prompt tokens of `messages`, tool calls included."""
     return _PER_REPLY + sum(
-        _PER_MESSAGE + count_text(m["role"], model) + count_text(m["content"], model)
+        _PER_MESSAGE + count_text(m["role"], model) + count_text(text_of(m), model)
         for m in messages
     )
+
+
+def count_tools(tools: Sequence[Mapping[str, Any]], model: str) -> int:
+    """Roughly, since each provider writes them down in words of its own."""
+    return count_text(json.dumps([*tools]), model) if tools else 0
 
 
 def estimate(text: str) -> int:
@@ -39,11 +47,14 @@ def estimate(text: str) -> int:
 
 
 def estimate_usage(
-    messages: Iterable[Mapping[str, str]], reply: str, model: str
+    messages: Iterable[Message],
+    reply: str,
+    model: str,
+    tools: Sequence[Mapping[str, Any]] = (),
 ) -> Usage:
     """What a call has probably cost whose provider did not say; marked as estimated."""
     return Usage(
-        prompt_tokens=count_messages(messages, model),
+        prompt_tokens=count_messages(messages, model) + count_tools(tools, model),
         completion_tokens=count_text(reply, model),
         estimated=True,
     )

@@ -1,12 +1,13 @@
 """Readers of the providers' stream formats: JSON objects in, events out.
 
-One parser reads one stream. Further kinds of events, such as tool calls, are further
-values that `feed` returns.
+One parser reads one stream. Tool calls are gathered until it is over: half a call is of
+no use to anybody.
 """
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from llm.calls import Calls, Thoughts
 from llm.events import ReasoningDelta, TextDelta, Usage
 
 Delta = TextDelta | ReasoningDelta
@@ -28,6 +29,7 @@ class Parser(Protocol):
     what it said of the prompt alone before anything else; each None until it came.
     `model` is the name of the model that answers, "" while unknown. `complete` is true
     once nothing can follow that matters: finish and usage have come, without text.
+    `calls` and `thoughts` are what has come of tool calls and signed thinking.
     """
 
     raw_reason: str | None
@@ -35,6 +37,8 @@ class Parser(Protocol):
     prompt_usage: Usage | None
     model: str
     complete: bool
+    calls: Calls
+    thoughts: Thoughts
 
     def feed(self, chunk: dict[str, Any]) -> Sequence[Delta]:
         """The deltas of `chunk`; raises `StreamFailedError`, or whatever a provider's

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from llm.calls import Calls, Thoughts
 from llm.events import ReasoningDelta, TextDelta, Usage
 from llm.parsers import NOTHING, Delta, StreamFailedError
 from llm.parsers.counts import checked, count
@@ -15,7 +16,15 @@ class GeminiParser:
     then only the end of the body is the end.
     """
 
-    __slots__ = ("complete", "model", "prompt_usage", "raw_reason", "usage")
+    __slots__ = (
+        "calls",
+        "complete",
+        "model",
+        "prompt_usage",
+        "raw_reason",
+        "thoughts",
+        "usage",
+    )
 
     def __init__(self) -> None:
         self.raw_reason: str | None = None
@@ -23,6 +32,8 @@ class GeminiParser:
         self.prompt_usage: Usage | None = None
         self.model = ""
         self.complete = False
+        self.calls = Calls()
+        self.thoughts = Thoughts()
 
     def feed(self, chunk: dict[str, Any]) -> Sequence[Delta]:
         """See `llm.parsers.Parser.feed`."""
@@ -44,18 +55,29 @@ class GeminiParser:
         if reason := candidate.get("finishReason"):
             self.raw_reason = str(reason)
         parts = (candidate.get("content") or {}).get("parts")
-        deltas = _deltas(parts) if parts else NOTHING
+        called = self.calls.pieces
+        deltas = self._deltas(parts) if parts else NOTHING
         if given:
-            self.complete = self.raw_reason is not None and not deltas
+            quiet = not deltas and self.calls.pieces == called
+            self.complete = self.raw_reason is not None and quiet
         return deltas
 
-
-def _deltas(parts: list[dict[str, Any]]) -> Sequence[Delta]:
-    return [
-        ReasoningDelta(text) if part.get("thought") else TextDelta(text)
-        for part in parts
-        if (text := part.get("text"))
-    ]
+    def _deltas(self, parts: list[dict[str, Any]]) -> Sequence[Delta]:
+        for part in parts:
+            if call := part.get("functionCall"):
+                # Each comes in one piece; ids only from the newest models.
+                self.calls.add(
+                    None,
+                    call.get("id"),
+                    call["name"],
+                    call.get("args"),
+                    part.get("thoughtSignature") or "",
+                )
+        return [
+            ReasoningDelta(text) if part.get("thought") else TextDelta(text)
+            for part in parts
+            if (text := part.get("text"))
+        ]
 
 
 @checked

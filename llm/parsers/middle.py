@@ -6,6 +6,7 @@ Some 50 µs a chunk and as right as LiteLLM is; no work at the end of the stream
 from collections.abc import Sequence
 from typing import Any
 
+from llm.calls import Calls, Thoughts
 from llm.events import ReasoningDelta, TextDelta, Usage
 from llm.parsers import NOTHING, Delta, StreamFailedError
 from llm.parsers.counts import checked, count
@@ -21,6 +22,8 @@ class MiddleParser:
         self.prompt_usage: Usage | None = None
         self.model = ""
         self.complete = False
+        self.calls = Calls()
+        self.thoughts = Thoughts()
 
     def feed(self, chunk: dict[str, Any]) -> Sequence[Delta]:
         """See `llm.parsers.Parser.feed`."""
@@ -33,6 +36,7 @@ class MiddleParser:
             usage = parsed.get("usage")
             reason = parsed.get("finish_reason") if parsed.get("is_finished") else None
             text, thought = parsed.get("text"), None
+            calls = [use] if (use := parsed.get("tool_use")) else None
         else:
             usage = getattr(parsed, "usage", None)
             choice = parsed.choices[0] if parsed.choices else None
@@ -40,18 +44,22 @@ class MiddleParser:
             delta = choice.delta if choice else None
             text = getattr(delta, "content", None)
             thought = getattr(delta, "reasoning_content", None)
+            calls = getattr(delta, "tool_calls", None)
+            self.thoughts.take(getattr(delta, "thinking_blocks", None) or ())
             self.model = self.model or chunk.get("model") or ""
         if usage:
             self.usage = usage_of(usage)
         if reason:
             self.raw_reason = str(reason)
+        if calls:
+            self.calls.take(calls)
         deltas: list[Delta] = []
         if thought:
             deltas.append(ReasoningDelta(thought))
         if text:
             deltas.append(TextDelta(text))
         if usage:
-            self.complete = self.raw_reason is not None and not deltas
+            self.complete = self.raw_reason is not None and not deltas and not calls
         return deltas
 
 

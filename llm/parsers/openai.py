@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from llm.calls import Calls, Thoughts
 from llm.events import ReasoningDelta, TextDelta, Usage
 from llm.parsers import NOTHING, Delta, StreamFailedError
 from llm.parsers.counts import checked, count
@@ -11,7 +12,15 @@ from llm.parsers.counts import checked, count
 class OpenAIParser:
     """See `llm.parsers.Parser`."""
 
-    __slots__ = ("complete", "model", "prompt_usage", "raw_reason", "usage")
+    __slots__ = (
+        "calls",
+        "complete",
+        "model",
+        "prompt_usage",
+        "raw_reason",
+        "thoughts",
+        "usage",
+    )
 
     def __init__(self) -> None:
         self.raw_reason: str | None = None
@@ -19,6 +28,8 @@ class OpenAIParser:
         self.prompt_usage: Usage | None = None
         self.model = ""
         self.complete = False
+        self.calls = Calls()
+        self.thoughts = Thoughts()
 
     def feed(self, chunk: dict[str, Any]) -> Sequence[Delta]:
         """See `llm.parsers.Parser.feed`."""
@@ -42,9 +53,14 @@ class OpenAIParser:
             self.raw_reason = str(finish)
         # Who ignores "stream" answers with one "message".
         delta = choice.get("delta") or choice.get("message")
-        deltas = _deltas(delta) if delta else NOTHING
+        if not delta:
+            deltas, calls = NOTHING, None
+        else:
+            deltas = _deltas(delta)
+            if calls := delta.get("tool_calls"):
+                self.calls.take(calls)
         if given:
-            self.complete = self.raw_reason is not None and not deltas
+            self.complete = self.raw_reason is not None and not deltas and not calls
         return deltas
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from llm import _litellm
-from llm.client import Endpoint, LiteLLMClient, Prompt, Scalar, Timeouts
+from llm.client import Endpoint, LiteLLMClient, Prompt, Scalar, Timeouts, Tool
 from llm.errors import LLMError
-from llm.events import Event, Finished, ReasoningDelta, TextDelta
+from llm.events import Event, Finished, ReasoningDelta, TextDelta, ToolCalled
 from llm.fast import FastClient
+from llm.prompt import Message
 from tests.provider import Provider
 
 KEY = "tenant-0123456789abcdef"  # has no shape by which it could be recognised
@@ -61,6 +62,12 @@ class Outcome:
         return "".join(e.text for e in self.events if isinstance(e, ReasoningDelta))
 
     @property
+    def calls(self) -> list[tuple[str, str]]:
+        """Names and arguments of the tools that are called."""
+        found = (e for e in self.events if isinstance(e, ToolCalled))
+        return [(call.name, call.arguments) for call in found]
+
+    @property
     def finished(self) -> Finished:
         last = self.events[-1]
         assert isinstance(last, Finished), self.error and self.error.detail
@@ -77,9 +84,10 @@ def prompt(provider: Provider) -> MakePrompt:
         *,
         endpoint: Endpoint | None = None,
         model: str = "some-model",
-        messages: Sequence[Mapping[str, str]] = ({"role": "user", "content": "Hi"},),
+        messages: Sequence[Message] = ({"role": "user", "content": "Hi"},),
         parameters: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
         timeouts: Timeouts | None = None,
+        tools: Sequence[Tool] = (),
     ) -> Prompt:
         return Prompt(
             endpoint or Endpoint("openai_compatible", KEY, provider.url),
@@ -87,6 +95,7 @@ def prompt(provider: Provider) -> MakePrompt:
             messages,
             parameters or {},
             timeouts or Timeouts(),
+            tools,
         )
 
     return make

@@ -14,9 +14,11 @@ import pytest
 from llm import catalogue, plan
 from llm.client import Endpoint, LiteLLMClient, Prompt, Scalar
 from llm.errors import LLMError
+from llm.events import ToolCalled
 from llm.fast import FastClient
 from llm.lanes import ROUTES, Lane, Lanes
 from llm.plan import Planner
+from llm.prompt import asked_tools, tool_result
 from tests.llm.conftest import KEY, MakePrompt, ask
 from tests.provider import Answer, Provider, Request
 
@@ -75,6 +77,37 @@ PARAMETERS: dict[str, Parameters] = {
     "one-stop": {"stop": "END", "temperature": 0},
     "effort": {"reasoning_effort": "low", "max_tokens": 4000},
 }
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "docs__look_up",
+            "description": "Finds a page.",
+            "parameters": {
+                "type": "object",
+                "properties": {"q": {"type": "string"}},
+                "required": ["q"],
+            },
+        },
+    }
+]
+CALLS = [ToolCalled("call_1", "docs__look_up", '{"q":"a"}')]
+WITH_TOOLS = {
+    "asked": [SYSTEM, said("user", "Hi")],
+    "called": [
+        said("user", "Hi"),
+        asked_tools("Let me see.", CALLS),
+        tool_result("call_1", "Found."),
+    ],
+    "called twice, silently, and answered": [
+        said("user", "Hi"),
+        asked_tools("", [*CALLS, ToolCalled("call_2", "docs__look_up", "{}")]),
+        tool_result("call_1", "Found."),
+        tool_result("call_2", ""),
+        said("assistant", "So it is."),
+        said("user", "And?"),
+    ],
+}
 # What HTTP libraries add of their own; nothing there is a provider's.
 TRANSPORT = {
     *("accept", "accept-encoding", "connection", "content-length", "content-type"),
@@ -119,6 +152,23 @@ def test_requests_are_those_of_acompletion(
             )
             litellm, ours = both(provider, asked)
             assert essence(ours) == essence(litellm), (history, kind)
+
+
+@pytest.mark.parametrize(("name", "model"), MODELS)
+def test_requests_with_tools_are_those_of_acompletion(
+    provider: Provider, prompt: MakePrompt, name: str, model: str
+) -> None:
+    for history, messages in WITH_TOOLS.items():
+        asked = prompt(
+            endpoint=Endpoint(name, KEY, provider.url),
+            model=model,
+            messages=messages,
+            tools=TOOLS,
+        )
+        litellm, ours = both(provider, asked)
+        assert essence(ours) == essence(litellm), history
+        # Perplexity's models call no tools.
+        assert ("Finds a page" in json.dumps(ours.body)) == (name != "perplexity")
 
 
 @pytest.mark.parametrize(
@@ -177,6 +227,7 @@ import asyncio
 from llm.client import Endpoint
 from llm.lanes import ROUTES, Lane, Lanes
 from llm.plan import Planner
+from llm.prompt import asked_tools, tool_result
 planner = Planner(Lanes())
 for name, route in ROUTES.items():
     if route.lane is Lane.LITELLM or route.address is None:

@@ -8,5 +8,6 @@ from tests.llm.streams.anthropic import ANTHROPIC
 from tests.llm.streams.gemini import GEMINI
 from tests.llm.streams.ollama import OLLAMA
 from tests.llm.streams.openai import OPENAI
+from tests.llm.streams.tools import TOOLS
 
-STREAMS = [*OPENAI, *ANTHROPIC, *GEMINI, *OLLAMA]
+STREAMS = [*OPENAI, *TOOLS, *ANTHROPIC, *GEMINI, *OLLAMA]

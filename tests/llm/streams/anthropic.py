@@ -20,12 +20,14 @@ START: dict[str, Any] = {
 }
 
 
-def block(*deltas: dict[str, Any], start: dict[str, Any] | None = None) -> list[Any]:
+def block(
+    *deltas: dict[str, Any], start: dict[str, Any] | None = None, at: int = 0
+) -> list[Any]:
     start = start or {"type": "text", "text": ""}
     return [
-        {"type": "content_block_start", "index": 0, "content_block": start},
-        *({"type": "content_block_delta", "index": 0, "delta": d} for d in deltas),
-        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": at, "content_block": start},
+        *({"type": "content_block_delta", "index": at, "delta": d} for d in deltas),
+        {"type": "content_block_stop", "index": at},
     ]
 
 
@@ -111,6 +113,36 @@ ANTHROPIC = [
         usage=Usage(12, 2, 3),
     ),
     Stream(
+        "tools used side by side after signed thinking",
+        "anthropic",
+        events(
+            START,
+            *block(
+                {"type": "thinking_delta", "thinking": "hm"},
+                {"type": "signature_delta", "signature": "sig"},
+                start={"type": "thinking", "thinking": "", "signature": ""},
+            ),
+            *texts("a"),
+            *block(
+                {"type": "input_json_delta", "partial_json": ""},
+                {"type": "input_json_delta", "partial_json": '{"x"'},
+                {"type": "input_json_delta", "partial_json": ":1}"},
+                start={"type": "tool_use", "id": "t", "name": "f", "input": {}},
+                at=2,
+            ),
+            *block(
+                start={"type": "tool_use", "id": "u", "name": "g", "input": {}}, at=3
+            ),
+            *over("tool_use"),
+        ),
+        "a",
+        "hm",
+        reason="tool-calls",
+        raw="tool_use",
+        calls=(("f", '{"x":1}'), ("g", "{}")),
+        litellm="counts the thinking with a tokenizer of its own",
+    ),
+    Stream(
         "tool use",
         "anthropic",
         events(
@@ -123,6 +155,7 @@ ANTHROPIC = [
         ),
         reason="tool-calls",
         raw="tool_use",
+        calls=(("f", "{}"),),
     ),
     Stream(
         "refusal",

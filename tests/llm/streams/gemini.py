@@ -30,6 +30,27 @@ def gemini(
 
 GEMINI = [
     Stream(
+        "tools called side by side",
+        "gemini",
+        sse(
+            gemini({"text": "a"}),
+            gemini(
+                {
+                    "functionCall": {"name": "f", "args": {"x": 1}},
+                    "thoughtSignature": "sig",
+                },
+                {"functionCall": {"name": "g", "args": {}}},
+            ),
+            gemini(finish="STOP"),
+            done=False,
+            end=b"\r\n\r\n",
+        ),
+        "a",
+        reason="tool-calls",
+        raw="STOP",
+        calls=(("f", '{"x": 1}'), ("g", "{}")),
+    ),
+    Stream(
         "text",
         "gemini",
         sse(

@@ -35,7 +35,6 @@ def counted(prompt: int = 5, completion: int = 2, **more: Any) -> dict[str, Any]
     return {**chunk(), "choices": [], "usage": usage}
 
 
-CALL = {"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}
 STOP = chunk("stop")
 AB = say("a", "b")
 OPENAI = [
@@ -83,17 +82,6 @@ OPENAI = [
         sse(chunk(refusal="I can"), chunk(refusal="not."), STOP, counted()),
         "I cannot.",
         litellm="drops the text of a refusal",
-    ),
-    Stream(
-        "tool calls",
-        "openai_compatible",
-        sse(
-            chunk(tool_calls=[CALL]),
-            chunk("tool_calls"),
-            counted(),
-        ),
-        reason="tool-calls",
-        raw="tool_calls",
     ),
     Stream(
         "usage with cached and reasoning tokens",

@@ -25,6 +25,7 @@ class Stream:
     error: type[errors.LLMError] | None = None
     status: int | None = None
     litellm: str | None = None
+    calls: tuple[tuple[str, str], ...] = ()
 
 
 def sse(*payloads: Any, done: bool = True, end: bytes = b"\n\n") -> bytes:

@@ -32,6 +32,17 @@ def check_base_url(kind: str, base_url: str) -> None:
         raise ValidationError({"base_url": "Leave out “?”, “#” and what follows."})
 
 
+def check_page(url: str) -> None:
+    """Raises django's ValidationError for what is no plain address of a page."""
+    try:
+        parts = _split(url)
+    except ValidationError:
+        message = "Give an http:// or https:// address."
+        raise ValidationError(message) from None
+    if parts.username or parts.password:
+        raise ValidationError("An address with a password in it is not called.")
+
+
 def check_host(base_url: str) -> None:
     """Raises django's ValidationError for an address that may not be called.
 

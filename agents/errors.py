@@ -46,3 +46,15 @@ class ProviderInUseError(APIError):
             f"Agents answer with this provider ({names}). Give them another model "
             "first, or disable the provider."
         )
+
+
+class McpServerInUseError(APIError):
+    code = "mcp_server_in_use"
+    status = 409
+
+    def __init__(self, agents: list[str]) -> None:
+        names = ", ".join(agents)
+        super().__init__(
+            f"Agents list tools of this server ({names}). Take those from them first, "
+            "or disable the server."
+        )

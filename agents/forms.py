@@ -205,6 +205,13 @@ class AgentForm(ServiceForm[Agent]):
         help_text=f"Up to {services.FALLBACKS_LIMIT}, one in each line: asked in this "
         "order where the model cannot answer. The message says which one did.",
     )
+    tools = LinesField(
+        required=False,
+        rows=4,
+        help_text="What it may call, one in each line: datetime, calculator, "
+        "search_conversations (of the person it talks with), fetch_page (reads public "
+        "web pages), and server__tool of an MCP server; “Check” there lists them.",
+    )
     parameters = ParametersField(
         required=False,
         initial=dict,

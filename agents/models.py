@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import (
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
 from django.db import models
 from django.db.models import Q
 
@@ -16,7 +20,7 @@ from llm.catalogue import KEYLESS
 
 LOCAL = "local"
 # The fields of a revision that say how its agent answers.
-REVISED = ("system_prompt", "model", "parameters", "fallbacks")
+REVISED = ("system_prompt", "model", "parameters", "fallbacks", "tools")
 
 # The part before the first "/" of a model id such as "openai/gpt-4o".
 PROVIDER_NAME = RegexValidator(
@@ -177,7 +181,8 @@ class AgentRevision(models.Model):
     """How an agent answered from one save to the next; never changed.
 
     `model` is `<provider name>/<model>`. `parameters` are what LiteLLM takes
-    (temperature, top_p, max_tokens, …). `fallbacks` are model ids too.
+    (temperature, top_p, max_tokens, …). `fallbacks` are model ids too, `tools` names of
+    agents.tools.
     """
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="revisions")
@@ -186,6 +191,7 @@ class AgentRevision(models.Model):
     model = models.CharField(max_length=201, validators=[MODEL_ID])
     parameters = models.JSONField(default=dict, blank=True)
     fallbacks = models.JSONField(default=list, blank=True)
+    tools = models.JSONField(default=list, blank=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
@@ -206,3 +212,64 @@ class AgentRevision(models.Model):
     def content(self) -> dict[str, Any]:
         """How it answers, by the names of REVISED."""
         return {name: getattr(self, name) for name in REVISED}
+
+
+MCP_NAME = RegexValidator(
+    r"\A[a-z0-9](?:[a-z0-9-]|_(?!_)){0,29}\Z",
+    "Use 1 to 30 lower-case letters, digits, hyphens and single underscores.",
+)
+
+
+class McpServer(models.Model):
+    """A server whose tools agents may use, as `<name>__<tool>`."""
+
+    class Approval(models.TextChoices):
+        NEVER = "never", "Never"
+        ALWAYS = "always", "Before each call"
+
+    name = models.CharField(
+        max_length=30,
+        unique=True,
+        validators=[MCP_NAME],
+        help_text="Its tools are then called name__tool.",
+    )
+    url = models.CharField(
+        "URL",
+        max_length=500,
+        blank=True,
+        help_text="Of a server with Streamable HTTP, for example https://host/mcp.",
+    )
+    command = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="In place of a URL: a program that this machine starts for each use. "
+        "The operator has to allow such (ALLOW_STDIO_TOOLS).",
+    )
+    # {"Authorization": …} as JSON, encrypted; never shown again.
+    ciphertext = models.TextField(blank=True, editable=False)
+    enabled = models.BooleanField(default=True)
+    approval = models.CharField(
+        max_length=10,
+        choices=Approval.choices,
+        default=Approval.ALWAYS,
+        help_text="Whether the person is asked before a tool of this server is called.",
+    )
+    allowed_tools = models.JSONField(default=list, blank=True)
+    timeout = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(120)],
+        help_text="Seconds that one call may take.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "MCP server"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_headers(self) -> bool:
+        return bool(self.ciphertext)

@@ -11,8 +11,11 @@ from django.core.exceptions import ValidationError
 from llm.catalogue import supported_parameters
 
 SCHEMA_LENGTH = 20_000
-# Of every model: it is how long a reply may be, which we see to ourselves.
-_ALWAYS_TAKEN = frozenset({"max_tokens"})
+# Calls of the model in one turn, where an agent does not say.
+MAX_STEPS = 8
+# Of every model: how long a reply may be and how often tools are called, which we see
+# to ourselves.
+_ALWAYS_TAKEN = frozenset({"max_tokens", "max_steps"})
 
 
 def _number(low: float, high: float) -> Callable[[Any], str]:
@@ -95,6 +98,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "presence_penalty": _number(-2, 2),
     "frequency_penalty": _number(-2, 2),
     "max_tokens": _integer(1, 1_000_000),
+    "max_steps": _integer(1, 20),
     "seed": _integer(0, 2**31 - 1),
     "stop": _stop,
     "reasoning_effort": _one_of("none", "minimal", "low", "medium", "high", "xhigh"),

@@ -18,6 +18,7 @@ from agents.services import (
     KEY_LENGTH,
     MODELS_LIMIT,
     PROMPT_LENGTH,
+    TOOLS_LIMIT,
 )
 
 PEOPLE_LIMIT = 500
@@ -31,6 +32,16 @@ def _price() -> serializers.DecimalField:
     )
 
 
+def tools_field() -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.CharField(max_length=64),
+        max_length=TOOLS_LIMIT,
+        required=False,
+        help_text="datetime, calculator, search_conversations, fetch_page, and "
+        "<server>__<tool> of an MCP server.",
+    )
+
+
 class AgentSerializer(serializers.ModelSerializer[Agent]):
     id = serializers.CharField()
     system_prompt = serializers.CharField(source="revision.system_prompt")
@@ -39,7 +50,9 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     fallbacks = serializers.ListField(
         child=serializers.CharField(), source="revision.fallbacks"
     )
-    tools = serializers.SerializerMethodField()
+    tools = serializers.ListField(
+        child=serializers.CharField(), source="revision.tools"
+    )
     starters = serializers.ListField(child=serializers.CharField())
     roles = serializers.ListField(child=serializers.CharField())
     people = serializers.SlugRelatedField[User](
@@ -85,10 +98,6 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
         """Why its model cannot be asked, empty if it can."""
         return problem_of(agent.revision, self.context["providers"])
 
-    def get_tools(self, agent: Agent) -> list[str]:
-        """Names of tools; agents have none so far."""
-        return []
-
 
 class AgentWriteSerializer(serializers.Serializer[Agent]):
     """POST and PUT need slug, name and model; what PATCH leaves out stays."""
@@ -112,6 +121,7 @@ class AgentWriteSerializer(serializers.Serializer[Agent]):
         required=False,
         help_text="Models asked in this order where `model` cannot answer.",
     )
+    tools = tools_field()
     color = serializers.ChoiceField(choices=Color.choices, required=False)
     emoji = serializers.CharField(max_length=16, allow_blank=True, required=False)
     starters = serializers.ListField(
@@ -148,6 +158,7 @@ class AgentWriteSerializer(serializers.Serializer[Agent]):
 class RevisionSerializer(serializers.ModelSerializer[AgentRevision]):
     author = serializers.CharField(allow_null=True)
     fallbacks = serializers.ListField(child=serializers.CharField())
+    tools = serializers.ListField(child=serializers.CharField())
 
     class Meta:
         model = AgentRevision
@@ -157,6 +168,7 @@ class RevisionSerializer(serializers.ModelSerializer[AgentRevision]):
             "model",
             "parameters",
             "fallbacks",
+            "tools",
             "author",
             "created_at",
         ]

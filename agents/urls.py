@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from agents.api import agents, providers
+from agents.api import agents, mcp_servers, providers
 
 urlpatterns = [
     path("agents", agents.AgentListView.as_view(), name="agent-list"),
@@ -47,6 +47,19 @@ urlpatterns = [
         "providers/<int:pk>/models",
         providers.DiscoveryView.as_view(),
         name="provider-models",
+    ),
+    path(
+        "mcp-servers", mcp_servers.McpServerListView.as_view(), name="mcp-server-list"
+    ),
+    path(
+        "mcp-servers/<int:pk>",
+        mcp_servers.McpServerView.as_view(),
+        name="mcp-server-detail",
+    ),
+    path(
+        "mcp-servers/<int:pk>/test",
+        mcp_servers.McpServerTestView.as_view(),
+        name="mcp-server-test",
     ),
     path("models", providers.ModelListView.as_view(), name="model-list"),
 ]

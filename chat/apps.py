@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.urls import register_converter
 
@@ -8,5 +10,7 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
+        # Registers its tool; it needs the models, which are ready only now.
+        import_module("chat.tools")
         # Here, since pages and API both use it and it may be registered only once.
         register_converter(IdConverter, "id")

@@ -47,7 +47,9 @@ def read_body(body: Any, idempotency_key: str | None = None) -> Posted:
 def _send(body: dict[str, Any]) -> Send:
     if body.get("trigger") == "continue-message":
         return _continuing(body)
-    if "message" in body and "messages" not in body:
+    if "messages" not in body and "approvals" in body:
+        return _approving(body)
+    if "messages" not in body and "message" in body:
         return _plain(body)
     return _from_ai_sdk(body)
 
@@ -64,6 +66,45 @@ def _continuing(body: dict[str, Any]) -> Send:
         agent=_reference(body),
         model=_text(body, "model"),
     )
+
+
+def _approving(body: dict[str, Any]) -> Send:
+    """`{"conversationId", "approvals": [{"id", "approved"}]}`."""
+    given = body["approvals"]
+    if not isinstance(given, list):
+        raise InvalidMessageError("approvals must be a list.")
+    return Send(
+        trigger="approve",
+        conversation_id=_text(body, "conversationId"),
+        approvals=_approvals(given),
+    )
+
+
+def _approvals(given: list[Any]) -> tuple[tuple[str, bool], ...]:
+    """Of objects with an `id` and whether that call is `approved`."""
+    found: list[tuple[str, bool]] = []
+    for answer in given:
+        match answer:
+            case {"id": str(approval_id), "approved": bool(approved)}:
+                found.append((approval_id, approved))
+            case _:
+                raise InvalidMessageError("An approval has an id, and approved.")
+    if not 0 < len(found) <= 64:
+        raise InvalidMessageError("Send 1 to 64 approvals.")
+    return tuple(found)
+
+
+def _answered(message: Any) -> list[Any]:
+    """What a person has decided, from the parts of the assistant's message that the AI
+    SDK sends; nothing else of it counts."""
+    if not isinstance(message, dict) or message.get("role") != "assistant":
+        return []
+    parts = message.get("parts")
+    return [
+        part.get("approval")
+        for part in (parts if isinstance(parts, list) else ())
+        if isinstance(part, dict) and part.get("state") == "approval-responded"
+    ]
 
 
 def _plain(body: dict[str, Any]) -> Send:
@@ -97,6 +138,9 @@ def _from_ai_sdk(body: dict[str, Any]) -> Send:
     }
     if trigger == "regenerate":
         return replace(_question(last), trigger="regenerate", **common)
+    if answered := _answered(last):
+        answers = _approvals(answered)
+        return Send(trigger="approve", approvals=answers, **common)
     if not isinstance(last, dict) or last.get("role") != "user":
         raise InvalidMessageError("The last of messages must be the user's.")
     # An edit names the old message and sends it again under its old id; the edited

@@ -5,19 +5,22 @@ Built from the server's own rows; what a client says of earlier messages is not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from django.conf import settings
+from django.db.models import F, Func, JSONField
 
 from accounts.models import User
 from agents import variables
 from agents.models import LOCAL, AgentRevision
 from agents.resolving import Resolved
 from chat.models import Conversation, Message
+from chat.parts import Part, messages_of
 from llm import catalogue, tokens
-from llm.client import Endpoint, Prompt, Timeouts
-from llm.prompt import fit
+from llm.client import Endpoint, Parameters, Prompt, Timeouts
+from llm.prompt import Message as PromptMessage
+from llm.prompt import fit, text_of
 
 # For models nobody knows: every current one reads at least this much.
 _UNKNOWN_WINDOW: Final = 8192
@@ -39,20 +42,25 @@ def build(
     author: User,
     *,
     partial: str = "",
+    continued: Message | None = None,
 ) -> Prompt:
-    """The call that answers `question`, which `author` asks, or goes on with the
-    answer `partial`."""
+    """The call that answers `question`, which `author` asks; or goes on with the answer
+    `partial`, or with a reply whose tools waited for a person (`continued`)."""
     endpoint, bare_model, _ = resolved
     window = catalogue.context_window(endpoint.provider, bare_model) or _UNKNOWN_WINDOW
     reserve = _max_tokens(revision, endpoint, bare_model, window)
-    messages = []
+    messages: list[PromptMessage] = []
     if revision.system_prompt:
         system = variables.fill(revision.system_prompt, author)
         messages.append({"role": "system", "content": system})
-    for role, text in _branch(conversation, question):
+    for role, text, parts in _branch(conversation, question):
+        if parts:
+            messages += messages_of(parts)
         # A reply that failed before its first word would confuse the model.
-        if text:
+        elif text:
             messages.append({"role": role, "content": text})
+    if continued is not None:
+        messages += messages_of(continued.parts, waiting=True)
     fitted = (
         _continued(messages, partial, bare_model, window, reserve)
         if partial.strip()
@@ -62,7 +70,7 @@ def build(
         endpoint=endpoint,
         model=bare_model,
         messages=fitted,
-        parameters={**revision.parameters, "max_tokens": reserve},
+        parameters=_parameters(revision, reserve, continued),
         timeouts=Timeouts(
             connect=settings.TURN_CONNECT_TIMEOUT,
             first_token=_first_token_timeout(endpoint),
@@ -73,20 +81,48 @@ def build(
 
 
 def _continued(
-    messages: list[dict[str, str]], partial: str, model: str, window: int, reserve: int
-) -> list[Mapping[str, str]]:
+    messages: Sequence[PromptMessage],
+    partial: str,
+    model: str,
+    window: int,
+    reserve: int,
+) -> list[PromptMessage]:
     """The partial reply stays with its question, whatever else has to go."""
     begun = [*messages, {"role": "assistant", "content": partial}]
     fitted = _fitted(begun, model, window, reserve + _CONTINUE_TOKENS)
     return [*fitted, {"role": "user", "content": CONTINUE}]
 
 
-def _branch(conversation: Conversation, question: Message) -> Iterable[tuple[str, str]]:
-    """Role and text of each message down to the question."""
+def _parameters(
+    revision: AgentRevision, reserve: int, continued: Message | None
+) -> Parameters:
+    parameters = {**revision.parameters, "max_tokens": reserve}
+    parameters.pop("max_steps", None)
+    if continued is not None:
+        # Who thinks wants its signed thoughts back with the results of its tools, and
+        # those are kept within one turn only.
+        parameters.pop("reasoning_effort", None)
+    return parameters
+
+
+# Only where a tool was called: all other replies are their text.
+_PARTS = Func(
+    F("parts"),
+    template="CASE WHEN jsonb_path_exists(%(expressions)s, '$[*].toolCallId')"
+    " THEN %(expressions)s END",
+    output_field=JSONField(null=True),
+)
+
+
+def _branch(
+    conversation: Conversation, question: Message
+) -> Iterable[tuple[str, str, list[Part] | None]]:
+    """Role and text of each message down to the question, and its parts if it called
+    tools."""
     if question.parent_id is None:
-        return [(question.role, question.text)]
+        return [(question.role, question.text, None)]
     path = Message.objects.path_to(question.pk, conversation)
-    return path.values_list("role", "text")
+    return path.annotate(called=_PARTS).values_list("role", "text", "called")
 
 
 def _first_token_timeout(endpoint: Endpoint) -> float:
@@ -109,22 +145,22 @@ def _max_tokens(
 
 
 def _fitted(
-    messages: list[dict[str, str]], model: str, window: int, reserve: int
-) -> list[Mapping[str, str]]:
+    messages: Sequence[PromptMessage], model: str, window: int, reserve: int
+) -> list[PromptMessage]:
     """Counted exactly only where the cheap estimate, which may be 42 % low, leaves a
     doubt: most conversations are far from any window's end."""
-    guess = sum(tokens.estimate(message["content"]) + 8 for message in messages)
+    guess = sum(tokens.estimate(text_of(message)) + 8 for message in messages)
     if guess * 2 < window - reserve:
         return list(messages)
     return fit(_counted(messages, model, window - reserve), window, reserve)
 
 
 def _counted(
-    messages: list[dict[str, str]], model: str, room: int
-) -> list[tuple[Mapping[str, str], int]]:
+    messages: Sequence[PromptMessage], model: str, room: int
+) -> list[tuple[PromptMessage, int]]:
     """Messages with their tokens, oldest first: no more of the old ones than it takes
     to be past `room`, since a long conversation has thousands of them."""
-    found: list[tuple[Mapping[str, str], int]] = []
+    found: list[tuple[PromptMessage, int]] = []
     asked = False
     for message in reversed(messages):
         if room < 0 and asked and message["role"] != "system":

@@ -183,6 +183,11 @@ class BlockRenderer:
         self._render(final=True)
         return self._take_changes()
 
+    @property
+    def count(self) -> int:
+        """How many blocks there are, once it is closed."""
+        return self._finished
+
     def _open_size(self) -> int:
         """What the next rendering is likely to cost, in characters of HTML."""
         if self._fence is not None:

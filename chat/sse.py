@@ -22,13 +22,23 @@ import orjson
 from django.http import StreamingHttpResponse
 
 from chat import metrics
+from chat.parts import Part, asked_part, change_part
 from chat.rendering import BlockRenderer
+from chat.toolview import render_tool
 from chat.turns.events import (
     Aborted,
+    ApprovalAsked,
     Completed,
     Errored,
     Opened,
+    Recalled,
+    StepEnded,
     Titled,
+    ToolAnswered,
+    ToolAsked,
+    ToolDenied,
+    ToolEvent,
+    ToolFailed,
     TurnEvent,
     merged,
 )
@@ -103,21 +113,37 @@ async def encoded(
 
 
 class PartEncoder:
-    """Plain parts, for programs: text and reasoning as deltas."""
+    """Plain parts, for programs: text and reasoning as deltas.
 
-    def __init__(self) -> None:
+    Without `recalls` for a client that goes on with a message it has: what the message
+    held before would come into it twice.
+    """
+
+    def __init__(self, *, recalls: bool = True) -> None:
         self._open = ""
+        self._recalls = recalls
 
     def encode(self, events: Sequence[TurnEvent]) -> bytes:
         first = events[0]
         # Nearly always: the shortest way for it.
         if len(events) == 1 and isinstance(first, TextDelta) and self._open == "text":
             return _TEXT_DELTA % _json(first.text)
-        parts = (part for event in merged(events) for part in self._parts(event))
+        parts = (part for event in merged(self._expanded(events)) for part in self._parts(event))
         return b"".join(map(_frame, parts))
+
+    def _expanded(self, events: Iterable[TurnEvent]) -> Iterator[TurnEvent]:
+        for event in events:
+            if isinstance(event, Recalled):
+                yield from event.events if self._recalls else ()
+            else:
+                yield event
 
     def _parts(self, event: TurnEvent) -> Iterator[dict[str, Any]]:
         match event:
+            case StepEnded():
+                yield from self._close()
+                yield {"type": "finish-step"}
+                yield {"type": "start-step"}
             case Opened():
                 yield from _opening(event)
             case Titled():
@@ -129,6 +155,9 @@ class PartEncoder:
             case Completed() | Aborted() | Errored():
                 yield from self._close()
                 yield from _ending(event)
+            case _ if isinstance(event, ToolEvent):
+                yield from self._close()
+                yield from _tool(event)
 
     def _delta(self, kind: str, text: str) -> Iterator[dict[str, Any]]:
         if self._open != kind:
@@ -149,13 +178,17 @@ class HTMLEncoder(PartEncoder):
     def __init__(self) -> None:
         super().__init__()
         self._renderer = BlockRenderer()
+        self._first = 0  # number of the renderer's first block
+        self._calls: dict[str, tuple[int, Part]] = {}
 
     def encode(self, events: Sequence[TurnEvent]) -> bytes:
         frames: list[bytes] = []
-        for event in merged(events):
+        for event in merged(self._expanded(events)):
             if isinstance(event, TextDelta):
                 self._renderer.feed(event.text)
                 frames.extend(map(_frame, self._blocks(self._renderer.flush())))
+            elif isinstance(event, ToolEvent):
+                frames.extend(map(_frame, self._call(event)))
             else:
                 if isinstance(event, Completed | Aborted | Errored):
                     frames.extend(map(_frame, self._blocks(self._renderer.close())))
@@ -165,11 +198,43 @@ class HTMLEncoder(PartEncoder):
     def _blocks(self, changed: list[tuple[int, str]]) -> Iterator[dict[str, Any]]:
         yield from self._close()
         for number, html in changed:
-            yield {
-                "type": "data-html",
-                "data": {"block": number, "html": html},
-                "transient": True,
-            }
+            yield _block(self._first + number, html)
+
+    def _call(self, event: ToolEvent) -> Iterator[dict[str, Any]]:
+        """A call is a block between those of the text, rendered anew at each change."""
+        if isinstance(event, ToolAsked):
+            yield from self._blocks(self._renderer.close())
+            number = self._first + self._renderer.count
+            self._renderer, self._first = BlockRenderer(), number + 1
+            self._calls[event.call_id] = (number, asked_part(event))
+        number, part = self._calls[event.call_id]
+        change_part(part, event)
+        yield _block(number, render_tool(part))
+
+
+def _block(number: int, html: str) -> dict[str, Any]:
+    return {
+        "type": "data-html",
+        "data": {"block": number, "html": html},
+        "transient": True,
+    }
+
+
+def _tool(event: ToolEvent) -> Iterator[dict[str, Any]]:
+    call: dict[str, Any] = {"toolCallId": event.call_id}
+    match event:
+        case ToolAsked(_, name, given):
+            yield {"type": "tool-input-start", **call, "toolName": name}
+            known = {**call, "toolName": name, "input": given}
+            yield {"type": "tool-input-available", **known}
+        case ApprovalAsked(_, approval_id):
+            yield {"type": "tool-approval-request", "approvalId": approval_id, **call}
+        case ToolAnswered(_, output):
+            yield {"type": "tool-output-available", **call, "output": output}
+        case ToolFailed(_, text):
+            yield {"type": "tool-output-error", **call, "errorText": text}
+        case ToolDenied():
+            yield {"type": "tool-output-denied", **call}
 
 
 def _opening(event: Opened) -> Iterator[dict[str, Any]]:

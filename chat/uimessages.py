@@ -35,8 +35,10 @@ def _ui_message(message: Message) -> dict[str, Any]:
     for part in message.parts:
         if part["type"] == "reasoning":
             parts.append({**part, "id": "reasoning-1", "state": "done"})
-        else:
+        elif part["type"] == "text":
             parts.append({**part, "state": "done"})
+        else:
+            parts.append(part)
     usage = {
         "inputTokens": message.prompt_tokens,
         "outputTokens": message.completion_tokens,

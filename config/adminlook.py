@@ -35,6 +35,7 @@ _PAGES = {
     "Answers": [
         ("agents_agent", "Agents", "smart_toy"),
         ("agents_provider", "Providers", "hub"),
+        ("agents_mcpserver", "MCP servers", "build"),
     ],
     "People": [
         ("accounts_user", "People", "group"),

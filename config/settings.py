@@ -35,6 +35,8 @@ CREDENTIAL_KEYS = [
     if key.strip()
 ]
 ALLOW_PRIVATE_ADDRESSES = env.flag("ALLOW_PRIVATE_ADDRESSES", DEVELOPMENT)
+# Whether admins of tenants may name programs of this machine as MCP servers.
+ALLOW_STDIO_TOOLS = env.flag("ALLOW_STDIO_TOOLS", False)
 
 # The tenant comes from the Host; an unknown host is answered with 404 by
 # tenants.middleware, so that "*" leaks nothing. A list here narrows it further.

@@ -24,6 +24,7 @@ from tests.provider_answers import (
     SECRET_MARKER,
     Answer,
     answer_for,
+    call_events,
     delta_event,
     error_body,
     frame,
@@ -115,6 +116,8 @@ class _Connection(asyncio.Protocol):
             answer = self._provider._take(request.body)
             with self._provider._counting():
                 await self._complete(answer, request)
+        elif path in self._provider._held:
+            await asyncio.sleep(3600)
         elif path == "/models":
             names = ("mock-200x50ms-0ms", "mock-2000x0ms-0ms")
             rows = [{"id": n, "object": "model", "owned_by": "mock"} for n in names]
@@ -194,6 +197,7 @@ class _Connection(asyncio.Protocol):
         events += [
             delta_event(model, "content", piece) for piece in answer.content(body)
         ]
+        events += call_events(model, answer.calls)
         loop = asyncio.get_running_loop()
         start = loop.time() + answer.first_after
         for number, event in enumerate(events):
@@ -244,7 +248,7 @@ class _Connection(asyncio.Protocol):
     ) -> None:
         wanted = bool((body.get("stream_options") or {}).get("include_usage"))
         usage = usage_field(answer, self._sent) if wanted else {}
-        last = frame(model, {}, answer.finish)
+        last = frame(model, {}, answer.ending())
         if usage and answer.usage_with_finish:
             await self._send(answer, sse_event(last | usage))
         else:
@@ -273,6 +277,7 @@ class Provider:
         self._port = port
         self._queue: deque[Answer] = deque()
         self._by_model: dict[str, Answer] = {}
+        self._held: set[str] = set()
         self._connections: set[asyncio.Transport] = set()
         self._closes: deque[Closed] = deque()
         self._changed = threading.Condition()
@@ -291,6 +296,10 @@ class Provider:
         """Always answer this model so (unless something is queued)."""
         with self._changed:
             self._by_model[model] = answer
+
+    def hold(self, path: str) -> None:
+        """Never answer what asks for this path."""
+        self._held.add(path)
 
     def wait_closed(self, timeout: float = 5.0) -> Closed:
         """Block until a client has closed a connection in mid-answer; consumes it."""

@@ -26,7 +26,8 @@ class Answer:
     """What one request gets. Times are in seconds, `pace` in tokens a second.
 
     The content is `pieces`, else `text` in words, else `tokens` words "w0 w1 …", else
-    (`echo`) the request's own body as JSON. `fault` strikes after `fault_after` pieces:
+    (`echo`) the request's own body as JSON. `calls` are names and arguments of tools,
+    called after it. `fault` strikes after `fault_after` pieces:
     an error object, a reset, a connection closed in mid-body, a clean end without a
     finish, bytes that are no events, or silence. A `pace` of 0 sends without pause.
     """
@@ -36,6 +37,7 @@ class Answer:
     pieces: tuple[str, ...] = ()
     echo: bool = False
     reasoning: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
     pace: float = 0.0
     headers_after: float = 0.0
     first_after: float = 0.0
@@ -53,11 +55,16 @@ class Answer:
     fault: Fault | None = None
     fault_after: int = 0
 
+    def ending(self) -> str | None:
+        return "tool_calls" if self.calls and self.finish == "stop" else self.finish
+
     def content(self, body: Mapping[str, Any]) -> tuple[str, ...]:
         if self.pieces:
             return self.pieces
         if self.echo:
             return (json.dumps(body, ensure_ascii=False),)
+        if self.calls and self.text is None:
+            return ()
         if self.text is not None:
             return tuple(re.findall(r"\s*\S+\s*|\s+", self.text))
         return _words(self.tokens)
@@ -100,6 +107,26 @@ def sse_event(payload: object) -> bytes:
 @lru_cache(maxsize=4096)
 def delta_event(model: str, field: str, text: str) -> bytes:
     return sse_event(frame(model, {field: text}))
+
+
+def call_events(model: str, calls: tuple[tuple[str, str], ...]) -> list[bytes]:
+    """All calls side by side: first their names, then their arguments in two pieces."""
+    pieces: list[dict[str, object]] = [
+        {
+            "index": number,
+            "id": f"call_{number}",
+            "type": "function",
+            "function": {"name": name, "arguments": ""},
+        }
+        for number, (name, _) in enumerate(calls)
+    ]
+    for number, (_, given) in enumerate(calls):
+        half = len(given) // 2
+        pieces += [
+            {"index": number, "function": {"arguments": piece}}
+            for piece in (given[:half], given[half:])
+        ]
+    return [sse_event(frame(model, {"tool_calls": [piece]})) for piece in pieces]
 
 
 def frame(

@@ -48,7 +48,7 @@ class AgentAdmin(ModelAdmin[Agent]):
             {
                 "fields": [
                     *("system_prompt", "model", "problem", "fallbacks"),
-                    "parameters",
+                    *("parameters", "tools"),
                 ]
             },
         ),

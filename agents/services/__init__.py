@@ -19,6 +19,14 @@ from agents.services.credentials import (
     revoke_credential,
     set_provider_key,
 )
+from agents.services.mcp_servers import (
+    ALLOWED_LIMIT,
+    McpServerFields,
+    agents_using,
+    create_mcp_server,
+    delete_mcp_server,
+    update_mcp_server,
+)
 from agents.services.providers import (
     MODELS_LIMIT,
     ProviderFields,
@@ -30,21 +38,28 @@ from agents.services.provisioning import provision_tenant
 from agents.services.revisions import (
     FALLBACKS_LIMIT,
     PROMPT_LENGTH,
+    TOOLS_LIMIT,
     restore_revision,
     revise_agent,
 )
 
 __all__ = [
+    "ALLOWED_LIMIT",
     "FALLBACKS_LIMIT",
     "KEY_LENGTH",
     "MODELS_LIMIT",
     "PROMPT_LENGTH",
+    "TOOLS_LIMIT",
     "AgentFields",
+    "McpServerFields",
     "ProviderFields",
     "Reencrypted",
+    "agents_using",
     "create_agent",
+    "create_mcp_server",
     "create_provider",
     "delete_agent",
+    "delete_mcp_server",
     "delete_provider",
     "make_default",
     "provision_tenant",
@@ -55,5 +70,6 @@ __all__ = [
     "revoke_credential",
     "set_provider_key",
     "update_agent",
+    "update_mcp_server",
     "update_provider",
 ]

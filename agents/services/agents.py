@@ -38,6 +38,7 @@ class AgentFields(LookFields, total=False):
     model: str
     parameters: Mapping[str, Any]
     fallbacks: Sequence[str]
+    tools: Sequence[str]
 
 
 @transaction.atomic
@@ -47,6 +48,7 @@ def create_agent(
     system_prompt: str = "",
     parameters: Mapping[str, Any] | None = None,
     fallbacks: Sequence[str] = (),
+    tools: Sequence[str] = (),
     is_default: bool = False,
     author: User | None = None,
     **look: Unpack[LookFields],
@@ -61,6 +63,7 @@ def create_agent(
         model=model,
         parameters=parameters or {},
         fallbacks=fallbacks,
+        tools=tools,
         author=author,
     )
     if is_default:

@@ -10,7 +10,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from agents.crypto import UnreadableCredentialError, encrypt, reencrypted
-from agents.models import LOCAL, Credential, Provider
+from agents.models import LOCAL, Credential, McpServer, Provider
 from agents.querysets import CredentialQuerySet
 from agents.services.locking import locked_provider
 
@@ -67,18 +67,19 @@ def reencrypt_all() -> Reencrypted:
     Those that are already stay as they are; those that no key opens too.
     """
     changed = current = unreadable = 0
-    held = Credential.objects.select_for_update().exclude(ciphertext="")
-    for credential in held.order_by("pk"):
+    keys = Credential.objects.select_for_update().exclude(ciphertext="")
+    headers = McpServer.objects.select_for_update().exclude(ciphertext="")
+    for held in (*keys.order_by("pk"), *headers.order_by("pk")):
         try:
-            ciphertext = reencrypted(credential.ciphertext)
+            ciphertext = reencrypted(held.ciphertext)
         except UnreadableCredentialError:
             unreadable += 1
             continue
-        if ciphertext == credential.ciphertext:
+        if ciphertext == held.ciphertext:
             current += 1
             continue
-        credential.ciphertext = ciphertext
-        credential.save(update_fields=["ciphertext"])
+        held.ciphertext = ciphertext
+        held.save(update_fields=["ciphertext"])
         changed += 1
     return Reencrypted(changed, current, unreadable)
 

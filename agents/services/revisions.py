@@ -10,12 +10,15 @@ from django.db import transaction
 
 from accounts.models import User
 from agents import variables
-from agents.models import MODEL_ID, Agent, AgentRevision, Provider
+from agents.models import MODEL_ID, Agent, AgentRevision, McpServer, Provider
 from agents.parameters import require_taken, validate_parameters
 from agents.services.locking import locked_agent
+from agents.tools.base import NAME, SEPARATOR
+from agents.tools.registry import built_in
 
 PROMPT_LENGTH = 100_000
 FALLBACKS_LIMIT = 3
+TOOLS_LIMIT = 50
 
 
 @transaction.atomic
@@ -27,6 +30,7 @@ def revise_agent(
     parameters: Mapping[str, Any],
     author: User | None,
     fallbacks: Sequence[str] = (),
+    tools: Sequence[str] = (),
 ) -> AgentRevision:
     """A new revision, unless nothing changed. Running turns keep their own.
 
@@ -41,6 +45,7 @@ def revise_agent(
         model=model,
         parameters=parameters,
         fallbacks=fallbacks,
+        tools=tools,
     )
     if newest and newest.content == draft.content:
         return newest
@@ -65,6 +70,9 @@ def draft_revision(newest: AgentRevision | None, **content: Any) -> AgentRevisio
         raise ValidationError({"parameters": error.messages}) from error
     _check_prompt(draft.system_prompt)
     draft.fallbacks = _clean_fallbacks(draft)
+    draft.tools = list(dict.fromkeys(draft.tools))
+    if newest is None or newest.tools != draft.tools:
+        _check_tools(draft.tools)
     if newest is None or newest.content != draft.content:
         _require_models(draft)
     return draft
@@ -101,6 +109,24 @@ def _clean_fallbacks(draft: AgentRevision) -> list[str]:
         message = f"Give at most {FALLBACKS_LIMIT} other models."
         raise ValidationError({"fallbacks": message})
     return clean
+
+
+def _check_tools(names: Sequence[str]) -> None:
+    """Of MCP servers only the names are known here: they are asked when they are used,
+    and may have other tools by then."""
+    if len(names) > TOOLS_LIMIT:
+        raise ValidationError({"tools": f"Give at most {TOOLS_LIMIT} tools."})
+    servers = set(McpServer.objects.values_list("name", flat=True))
+    for name in names:
+        server, separator, tool = name.partition(SEPARATOR)
+        from_server = separator and tool and server in servers
+        if not NAME.fullmatch(name) or not (name in built_in() or from_server):
+            known = ", ".join(built_in())
+            message = (
+                f"There is no tool “{name[:80]}”; known are {known}, and "
+                "<server>__<tool> of an MCP server that is set up here."
+            )
+            raise ValidationError({"tools": message})
 
 
 def _require_models(draft: AgentRevision) -> None:

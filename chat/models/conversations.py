@@ -235,7 +235,8 @@ class Turn(models.Model):
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="turns"
     )
-    reply = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="turn")
+    # More than one turn writes a reply whose tools waited for a person.
+    reply = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="turns")
     status = models.CharField(
         max_length=12, choices=Status.choices, default=Status.PENDING
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 from django.db import connection, transaction
@@ -19,7 +20,7 @@ from chat.models import (
 from chat.services.progress import notify
 from chat.services.telling import listeners_of
 from chat.turns.codec import storable
-from chat.turns.plan import Outcome, Settled, TurnPlan
+from chat.turns.plan import Call, Outcome, Settled, TurnPlan
 from chat.turns.worker import worker_name
 from llm import tokens
 from llm.events import Usage
@@ -47,7 +48,8 @@ def finish_turn(
     last one included. Counting tokens the provider did not report happens before the
     transaction, which stays short.
     """
-    usage = outcome.usage if outcome.usage is not None else _count(plan, outcome)
+    calls = [(call, _used(call, outcome)) for call in outcome.calls]
+    usage = reduce(_plus, (used for _, used in calls), Usage(0, 0))
     cost = cost_of(usage, plan.grant.price)
     with transaction.atomic():
         title_model = _end(plan, outcome, usage, cost)
@@ -55,21 +57,43 @@ def finish_turn(
             _overtake(plan, outcome)
             return None
         subject = _subject(plan)
-        settled = Settled(usage, cost, title_model)
+        settled = _with_earlier(plan, usage, cost, title_model)
         _close_log(plan, outcome, position, tail(settled))
         # Last, because many wait for the rows these lock.
+        _record(plan, outcome, subject, calls)
+        for alert in settle(subject=subject):
+            _tell(plan, alert)
+        return settled
+
+
+def _record(
+    plan: TurnPlan,
+    outcome: Outcome,
+    subject: Subject,
+    calls: Sequence[tuple[Call, Usage]],
+) -> None:
+    """A row for each call of the model; an idle one where none was made."""
+    if not calls:
+        record_call(
+            subject=subject,
+            usage=Usage(0, 0),
+            price=plan.grant.price,
+            status=outcome.status,
+            ttft_ms=None,
+            duration_ms=outcome.duration_ms,
+        )
+    for number, (call, usage) in enumerate(calls):
+        is_last = number == len(calls) - 1
         record_call(
             subject=subject,
             usage=usage,
             price=plan.grant.price,
-            status=outcome.status,
-            ttft_ms=outcome.ttft_ms,
-            duration_ms=outcome.duration_ms,
-            model_answered=storable(outcome.model_answered),
+            status=outcome.status if is_last else "done",
+            ttft_ms=None if number else outcome.ttft_ms,
+            duration_ms=call.duration_ms,
+            call=number,
+            model_answered=storable(call.model_answered),
         )
-        for alert in settle(subject=subject):
-            _tell(plan, alert)
-        return settled
 
 
 def _tell(plan: TurnPlan, alert: Alert) -> None:
@@ -109,9 +133,12 @@ WITH ended AS (
 ), reply AS (
     UPDATE chat_message SET parts = %(parts)s, text = %(text)s,
         status = %(reply_status)s, model = %(model)s, error_code = %(error_code)s,
-        finish_reason = %(reason)s, prompt_tokens = %(prompt_tokens)s,
-        completion_tokens = %(completion_tokens)s, total_tokens = %(total_tokens)s,
-        estimated = %(estimated)s, cost = %(cost)s
+        finish_reason = %(reason)s,
+        prompt_tokens = chat_message.prompt_tokens + %(prompt_tokens)s,
+        completion_tokens = chat_message.completion_tokens + %(completion_tokens)s,
+        total_tokens = chat_message.total_tokens + %(total_tokens)s,
+        estimated = chat_message.estimated OR %(estimated)s,
+        cost = CASE WHEN %(goes_on)s THEN chat_message.cost + %(cost)s ELSE %(cost)s END
     FROM ended WHERE chat_message.id = %(reply)s
 )
 UPDATE chat_conversation SET total_tokens = total_tokens + %(total_tokens)s,
@@ -141,7 +168,8 @@ def _end(
         "model": plan.model,
         "error_code": outcome.error_code,
         "first_token_at": outcome.first_token_at,
-        "parts": Jsonb(_parts(outcome)),
+        "parts": Jsonb(outcome.parts),
+        "goes_on": plan.spent is not None,
         "text": text,
         "reason": outcome.reason or "",
         "prompt_tokens": usage.prompt_tokens,
@@ -167,22 +195,13 @@ def _overtake(plan: TurnPlan, outcome: Outcome) -> None:
     if not ours.update(status=outcome.status, error_code=outcome.error_code):
         return
     Message.objects.filter(pk=plan.reply_id).update(
-        parts=_parts(outcome),
+        parts=outcome.parts,
         text=storable(outcome.text),
         status=_REPLY_STATUS[outcome.status],
         model=plan.model,
         error_code=outcome.error_code,
         finish_reason=outcome.reason or "",
     )
-
-
-def _parts(outcome: Outcome) -> list[dict[str, str]]:
-    parts = []
-    if outcome.reasoning:
-        parts.append({"type": "reasoning", "text": storable(outcome.reasoning)})
-    if outcome.text:
-        parts.append({"type": "text", "text": storable(outcome.text)})
-    return parts
 
 
 def _close_log(
@@ -204,15 +223,34 @@ def _close_log(
     )
 
 
-def _count(plan: TurnPlan, outcome: Outcome) -> Usage:
-    """What a turn used that ended before the provider could say."""
-    if plan.prompt is None or _never_answered(plan, outcome):
-        return Usage(prompt_tokens=0, completion_tokens=0)
-    written = outcome.reasoning + outcome.text[len(plan.partial) :]
-    return tokens.estimate_usage(plan.prompt.messages, written, plan.prompt.model)
+def _used(call: Call, outcome: Outcome) -> Usage:
+    if call.usage is not None:
+        return call.usage
+    # A failure before the first token: providers do not charge for refusals.
+    if outcome.status == "failed" and not call.written:
+        return Usage(0, 0)
+    prompt = call.prompt
+    return tokens.estimate_usage(
+        prompt.messages, call.written, prompt.model, prompt.tools
+    )
 
 
-def _never_answered(plan: TurnPlan, outcome: Outcome) -> bool:
-    """A failure before the first token: providers do not charge for refusals."""
-    wrote = len(outcome.text) > len(plan.partial) or outcome.reasoning
-    return outcome.status == "failed" and not wrote
+def _plus(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        one.prompt_tokens + other.prompt_tokens,
+        one.completion_tokens + other.completion_tokens,
+        one.cached_tokens + other.cached_tokens,
+        one.reasoning_tokens + other.reasoning_tokens,
+        one.estimated or other.estimated,
+    )
+
+
+def _with_earlier(
+    plan: TurnPlan, usage: Usage, cost: Decimal | None, title_model: str
+) -> Settled:
+    """What readers are told is of the whole reply, earlier turns included."""
+    if plan.spent is not None:
+        usage = _plus(plan.spent.usage, usage)
+        earlier = plan.spent.cost
+        cost = None if cost is None or earlier is None else earlier + cost
+    return Settled(usage, cost, title_model)

@@ -90,7 +90,7 @@ def write_progress(batch: Sequence[Progress]) -> Answer:
         found: list[tuple[str, bool, bool]] = cursor.fetchall()
     # In one order everywhere, so that nobody waits for each other in a circle.
     if begun := [p.turn_id for p in batch if p.begins]:
-        Message.objects.filter(turn__in=begun, status=Message.Status.PENDING).update(
+        Message.objects.filter(turns__in=begun, status=Message.Status.PENDING).update(
             status=Message.Status.STREAMING
         )
     for progress in batch:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from agents.resolving import resolve_model
 from chat import prompting
 from chat.models import Turn
+from chat.parts import as_json, events_of, parts_of
 from chat.services.finishing import finish_turn
 from chat.services.progress import read_progress
 from chat.turns.codec import to_json
-from chat.turns.events import Aborted
-from chat.turns.plan import Outcome, TurnPlan
+from chat.turns.events import Aborted, StepEnded, ToolAsked, TurnEvent
+from chat.turns.plan import Call, Outcome, Spent, TurnPlan
 from chat.turns.reporting import TurnReport
 from llm.client import Prompt
 from llm.errors import LLMError
-from llm.events import ReasoningDelta, TextDelta
+from llm.events import ReasoningDelta, TextDelta, Usage
 from tenants.db import scope
 from usage.services import Grant, price_for
 
@@ -37,18 +39,16 @@ def recover_turn(*, turn_id: str) -> bool:
     if turn is None:
         return False
     events = read_progress(turn_id, 0).events
-    text = "".join(e.text for e in events if isinstance(e, TextDelta))
+    plan = _plan(turn)
     outcome = Outcome(
         status="interrupted",
-        # Until it ends the row holds what the reply began with.
-        text=text or turn.reply.text,
-        reasoning="".join(e.text for e in events if isinstance(e, ReasoningDelta)),
-        usage=None,
+        # Without a flush the row has what the reply began with.
+        parts=parts_of(events or events_of(turn.reply.parts)),
+        calls=tuple(_calls(plan, events)),
         first_token_at=turn.first_token_at,
         ttft_ms=_milliseconds(turn, turn.first_token_at),
         duration_ms=_milliseconds(turn, turn.heartbeat_at) or 0,
     )
-    plan = _plan(turn)
     settled = finish_turn(
         plan=plan,
         outcome=outcome,
@@ -58,6 +58,46 @@ def recover_turn(*, turn_id: str) -> bool:
     if settled is not None:
         TurnReport(plan).recovered(outcome, settled, turn.worker)
     return settled is not None
+
+
+def _goes_on(turn: Turn) -> bool:
+    """Whether an earlier turn wrote the reply's beginning."""
+    return turn.reply.turns.exclude(pk=turn.pk).exists()
+
+
+def _before(turn: Turn) -> Spent | None:
+    """What earlier turns of the same reply used."""
+    reply = turn.reply
+    if not _goes_on(turn):
+        return None
+    usage = Usage(
+        reply.prompt_tokens, reply.completion_tokens, estimated=reply.estimated
+    )
+    return Spent(usage, reply.cost)
+
+
+def _calls(plan: TurnPlan, events: Iterable[TurnEvent]) -> Iterator[Call]:
+    """What each call of the model wrote; all but the last are counted already."""
+    if plan.prompt is None:
+        return
+    prompt = plan.prompt
+    # What the reply began with was written by another call.
+    left_out = plan.partial
+    written: list[str] = []
+    for event in events:
+        match event:
+            case TextDelta(text) if left_out:
+                written.append(text.removeprefix(left_out))
+                left_out = ""
+            case TextDelta(text) | ReasoningDelta(text):
+                written.append(text)
+            case ToolAsked(_, name, given):
+                written.append(name + as_json(given))
+            case StepEnded(usage):
+                if usage.total_tokens:  # else a person was asked, and no model
+                    yield Call(prompt, "".join(written), usage)
+                written = []
+    yield Call(prompt, "".join(written), None)
 
 
 def _milliseconds(turn: Turn, moment: datetime | None) -> int | None:
@@ -70,6 +110,8 @@ def _plan(turn: Turn) -> TurnPlan:
     """The plan as far as ending needs it, built again from the rows."""
     reply, question = turn.reply, turn.reply.parent
     revision = reply.agent_revision
+    # Until a turn ends its reply's row holds what the reply began with.
+    partial = "" if _goes_on(turn) else reply.text
     prompt: Prompt | None = None
     if question is not None and revision is not None:
         try:
@@ -79,7 +121,7 @@ def _plan(turn: Turn) -> TurnPlan:
                 revision,
                 resolve_model(reply.model),
                 turn.author,
-                partial=reply.text,
+                partial=partial,
             )
         except LLMError:
             prompt = None  # a provider that cannot be asked was not asked
@@ -100,8 +142,9 @@ def _plan(turn: Turn) -> TurnPlan:
         model=reply.model,
         new_title=None,
         message_length=0,
-        partial=reply.text,
+        partial=partial,
         prompt=prompt,
         failure=None,
         grant=Grant(price=price),
+        spent=_before(turn),
     )

@@ -16,7 +16,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from agents.models import Agent, AgentRevision, Provider
+from agents.parameters import MAX_STEPS
 from agents.resolving import Resolved, resolve_model
+from agents.tools.toolbox import NO_TOOLS, wanted_tools
 from chat import prompting
 from chat.errors import (
     IdempotencyMismatchError,
@@ -37,6 +39,8 @@ from chat.models import (
     one_line,
 )
 from chat.services.access import refusal
+from chat.services.approving import continue_turn
+from chat.services.granting import reserve_for
 from chat.services.placing import Place, place_of
 from chat.services.rows import insert_together
 from chat.services.telling import tell_started
@@ -45,7 +49,7 @@ from chat.turns.worker import worker_name
 from llm.client import Prompt
 from llm.errors import LLMError
 from tenants.db import scope
-from usage.services import Grant, Subject, reserve
+from usage.services import Grant
 
 
 def start_turn(*, user: User, send: Send, api_key_id: int | None = None) -> TurnPlan:
@@ -59,6 +63,8 @@ def start_turn(*, user: User, send: Send, api_key_id: int | None = None) -> Turn
     the failure.
     """
     _check_ids(send)
+    if send.trigger == "approve":
+        return continue_turn(user=user, send=send, api_key_id=api_key_id)
     send = _meant(user, send)
     _check_text(send)
     try:
@@ -214,7 +220,7 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
         partial(_build, user, conversation, question, revision, reply, resolved)
     )
     # Last, because many wait for the rows it locks.
-    grant = _reserve(turn, agent, reply, build)
+    grant = reserve_for(turn, agent.pk, reply.model, build)
     return _Started(
         turn, conversation, question, reply, agent, revision, title, build, grant
     )
@@ -278,32 +284,6 @@ def _build(
     )
 
 
-def _reserve(
-    turn: Turn, agent: Agent, reply: Message, build: Callable[[], Prompt]
-) -> Grant:
-    def call() -> Prompt | None:
-        try:
-            return build()
-        except LLMError:  # no call will be made, as the plan will tell
-            return None
-
-    subject = Subject(
-        user_id=turn.author_id,
-        agent_id=agent.pk,
-        api_key_id=turn.api_key_id,
-        model=reply.model,
-        turn_id=turn.pk,
-    )
-    running = partial(_running, turn.author_id)
-    return reserve(subject=subject, prompt=call, running=running)
-
-
-def _running(author_id: int, scope: str) -> int:
-    """Turns of everybody, or of one person."""
-    running = Turn.objects.running()
-    return (running.filter(author=author_id) if scope == "user" else running).count()
-
-
 def _touch(conversation: Conversation, changes: dict[str, Any], *, added: int) -> None:
     """Before its new leaf exists, which is checked at the commit."""
     Conversation.objects.filter(pk=conversation.pk).update(
@@ -345,6 +325,8 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
         prompt=prompt,
         failure=failure,
         grant=grant,
+        wanted=wanted_tools(rows.revision.tools) if prompt else NO_TOOLS,
+        max_steps=rows.revision.parameters.get("max_steps", MAX_STEPS),
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django import template
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from chat.models import Message
+from chat.parts import is_tool
 from chat.rendering import render_markdown
+from chat.toolview import render_tool
 from llm.errors import sentence
 
 register = template.Library()
@@ -20,6 +22,20 @@ MARKS = ("stopped", "interrupted", "failed", "length", "content-filter")
 @register.filter
 def markdown(text: str) -> SafeString:
     return render_markdown(text)
+
+
+@register.filter
+def reply_html(message: Message) -> SafeString:
+    """The reply's text with its calls of tools between."""
+    if not any(map(is_tool, message.parts)):
+        return render_markdown(message.text)
+    pieces = [
+        render_tool(part) if is_tool(part) else render_markdown(part["text"])
+        for part in message.parts
+        if is_tool(part) or part["type"] == "text"
+    ]
+    # Each piece is safe.
+    return mark_safe("".join(pieces))  # noqa: S308
 
 
 @register.filter

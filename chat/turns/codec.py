@@ -11,10 +11,19 @@ from typing import Any, Final
 
 from chat.turns.events import (
     Aborted,
+    ApprovalAsked,
     Completed,
     Errored,
     Opened,
+    Recalled,
+    StepEnded,
     Titled,
+    ToolAllowed,
+    ToolAnswered,
+    ToolAsked,
+    ToolDenied,
+    ToolEvent,
+    ToolFailed,
     TurnEvent,
     merged,
 )
@@ -56,18 +65,54 @@ def _encode(event: TurnEvent) -> list[Any]:
         case Titled():
             return ["n", event.conversation_id, event.title]
         case Completed(reason, usage, cost, model):
-            counts = [
-                usage.prompt_tokens,
-                usage.completion_tokens,
-                usage.cached_tokens,
-                usage.reasoning_tokens,
-                usage.estimated,
-            ]
-            return ["c", reason, counts, None if cost is None else f"{cost:f}", model]
+            amount = None if cost is None else f"{cost:f}"
+            return ["c", reason, _counts(usage), amount, model]
         case Aborted(reason):
             return ["a", reason]
         case Errored(code, text):
             return ["e", code, text]
+        case StepEnded(usage):
+            return ["s", _counts(usage)]
+        case Recalled(events):
+            return ["p", to_json(events)]
+        case _:
+            return _encode_tool(event)
+
+
+def _encode_tool(event: ToolEvent) -> list[Any]:
+    match event:
+        case ToolAsked(call_id, name, given):
+            return ["i", call_id, name, given]
+        case ApprovalAsked(call_id, approval_id):
+            return ["q", call_id, approval_id]
+        case ToolAllowed(call_id):
+            return ["y", call_id]
+        case ToolAnswered(call_id, output):
+            return ["u", call_id, output]
+        case ToolFailed(call_id, text):
+            return ["f", call_id, text]
+        case ToolDenied(call_id):
+            return ["d", call_id]
+
+
+def _counts(usage: Usage) -> list[int | bool]:
+    return [
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.cached_tokens,
+        usage.reasoning_tokens,
+        usage.estimated,
+    ]
+
+
+_TOOLS: Final[dict[str, type[ToolEvent]]] = {
+    "i": ToolAsked,
+    "q": ApprovalAsked,
+    "y": ToolAllowed,
+    "u": ToolAnswered,
+    "f": ToolFailed,
+    "d": ToolDenied,
+}
 
 
 def _decode(row: list[Any]) -> TurnEvent:
@@ -90,4 +135,10 @@ def _decode(row: list[Any]) -> TurnEvent:
             return Aborted(*fields)
         case "e":
             return Errored(*fields)
+        case "s":
+            return StepEnded(Usage(*fields[0]))
+        case "p":
+            return Recalled(tuple(from_json(fields[0])))
+        case _ if letter in _TOOLS:
+            return _TOOLS[letter](*fields)
     raise ValueError(f"unknown event {letter!r} in a turn's log")

@@ -1,6 +1,7 @@
 """What readers of a turn see, in order:
 
-Opened, Titled?, (llm.events.TextDelta | ReasoningDelta)*, Completed | Aborted | Errored
+Opened, Titled?, Recalled?, (llm.events.TextDelta | ReasoningDelta | what tools do |
+StepEnded)*, Completed | Aborted | Errored
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
-from typing import cast
+from typing import Any, cast
 
 from llm.events import FinishReason, ReasoningDelta, TextDelta, Usage
 
@@ -27,6 +28,63 @@ class Opened:
 class Titled:
     conversation_id: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the reply held when a turn went on with it. Whoever reads the turn alone
+    needs it; a client that has the message already does not."""
+
+    events: tuple[TurnEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAsked:
+    """The model calls a tool; `input` is JSON, or a text where it wrote no JSON."""
+
+    call_id: str
+    name: str
+    input: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """The call waits until a person allows it."""
+
+    call_id: str
+    approval_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAllowed:
+    """A person has allowed the call, and it is made now."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswered:
+    call_id: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailed:
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDenied:
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A call of the model is over and another one follows, with what its tools said.
+    `usage` is that of the call before."""
+
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +110,20 @@ class Errored:
     text: str
 
 
-TurnEvent = Opened | Titled | TextDelta | ReasoningDelta | Completed | Aborted | Errored
+ToolEvent = (
+    ToolAsked | ApprovalAsked | ToolAllowed | ToolAnswered | ToolFailed | ToolDenied
+)
+Ending = Completed | Aborted | Errored
+TurnEvent = (
+    Opened
+    | Titled
+    | Recalled
+    | TextDelta
+    | ReasoningDelta
+    | ToolEvent
+    | StepEnded
+    | Ending
+)
 
 # What a person is told of a fault of ours; the log has the rest.
 INTERNAL = Errored("internal_error", "Something went wrong here. Please try again.")

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from chat.models import RUNNING, Message, Turn
+from chat.parts import events_of
 from chat.services.progress import Chapter, read_progress, watch
 from chat.turns.codec import ENDINGS
 from chat.turns.events import (
@@ -21,13 +22,14 @@ from chat.turns.events import (
     Completed,
     Errored,
     Opened,
+    Recalled,
     TurnEvent,
 )
 from chat.turns.log import Readable
 from chat.turns.notices import Notices
 from chat.turns.runner import REPLAYABLE_SECONDS, Runner
 from llm.errors import sentence
-from llm.events import ReasoningDelta, TextDelta, Usage
+from llm.events import Usage
 from tenants.db import Scope, unit
 
 # How often to look where no notice comes, and to ask for close flushing again.
@@ -152,10 +154,11 @@ def stored_events(turn_id: str) -> list[TurnEvent]:
             model=reply.model,
         )
     ]
-    for part in reply.parts:
-        kind = ReasoningDelta if part["type"] == "reasoning" else TextDelta
-        events.append(kind(part["text"]))
-    return [*events, _ending_of(turn, reply)]
+    held = events_of(reply.parts)
+    if reply.turns.filter(created_at__lt=turn.created_at).exists():
+        # Its client has most of it; what is new in it nobody can tell any more.
+        held = [Recalled(tuple(held))]
+    return [*events, *held, _ending_of(turn, reply)]
 
 
 def _ending_of(turn: Turn, reply: Message) -> TurnEvent:

@@ -4,19 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from django.utils import timezone
 
+from agents.tools.toolbox import Toolbox
+from chat.parts import parts_of
 from chat.turns.backlog import Backlog
-from chat.turns.events import Opened, Titled
+from chat.turns.events import Opened, Recalled, Titled, ToolAsked
 from chat.turns.log import Encode, TurnLog
-from chat.turns.plan import Outcome, TurnPlan
+from chat.turns.plan import Call, Outcome, TurnPlan
+from llm.client import Prompt
 from llm.errors import LLMError
-from llm.events import Finished, FinishReason, ReasoningDelta, TextDelta, Usage
+from llm.events import (
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    ToolCalled,
+    Usage,
+)
+from llm.prompt import text_of_calls
 
 Ending = Literal["stopped", "interrupted"]
+
+
+@dataclass(slots=True)
+class Step:
+    """One call of the model. `finished` is None until it has said its last word."""
+
+    prompt: Prompt
+    pieces: list[TextDelta | ReasoningDelta] = field(default_factory=list)
+    calls: list[ToolCalled] = field(default_factory=list)
+    finished: Finished | None = None
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(p.text for p in self.pieces if isinstance(p, TextDelta))
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(p.text for p in self.pieces if isinstance(p, ReasoningDelta))
 
 
 class LiveTurn:
@@ -27,6 +60,8 @@ class LiveTurn:
         self.log = TurnLog(encode)
         self.backlog = Backlog(self.log)
         self.finished: Finished | None = None
+        self.steps: list[Step] = []
+        self.toolbox = Toolbox()
         self.ending: Ending | None = None
         self.failure: LLMError | None = None
         self.producer: asyncio.Task[None] | None = None
@@ -56,10 +91,24 @@ class LiveTurn:
             self.log.append(Titled(plan.conversation_id, plan.new_title))
         if plan.partial:
             self.log.append(TextDelta(plan.partial))
+        if plan.recalled:
+            self.log.append(Recalled(plan.recalled))
 
-    def take(self, event: TextDelta | ReasoningDelta) -> bool:
+    def begin_step(self, prompt: Prompt) -> Step:
+        """The model is asked; again, if it said nothing when it was asked before."""
+        if self.steps and self.steps[-1].finished is None:
+            self.steps.pop()
+        step = Step(prompt)
+        if not self.steps:  # waiting for its turn is part of the first
+            step.began = self._started
+        self.steps.append(step)
+        return self.steps[-1]
+
+    def take(self, event: TextDelta | ReasoningDelta | ToolAsked) -> bool:
         """Append a piece of the reply; True for the first one."""
         self.log.append(event)
+        if not isinstance(event, ToolAsked):
+            self.steps[-1].pieces.append(event)
         if self._first_token is not None:
             return False
         self._first_token = time.monotonic()
@@ -96,16 +145,25 @@ class LiveTurn:
         reason: FinishReason | None = None,
         error_code: str = "",
     ) -> Outcome:
-        events = self.log.events
         return Outcome(
             status=status,
-            text="".join(e.text for e in events if isinstance(e, TextDelta)),
-            reasoning="".join(e.text for e in events if isinstance(e, ReasoningDelta)),
-            usage=usage,
-            model_answered=self.finished.model if self.finished else "",
+            parts=parts_of(self.log.events),
+            calls=tuple(self._calls(usage)),
             reason=reason,
             error_code=error_code,
             first_token_at=self.first_token_at,
             ttft_ms=self.ttft_ms,
             duration_ms=round(self.seconds * 1000),
         )
+
+    def _calls(self, last: Usage | None) -> Iterator[Call]:
+        for step in self.steps:
+            usage = step.finished.usage if step.finished else last
+            written = step.reasoning + step.text + text_of_calls(step.calls)
+            yield Call(
+                step.prompt,
+                written,
+                usage,
+                step.finished.model if step.finished else "",
+                round(((step.ended or time.monotonic()) - step.began) * 1000),
+            )

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
+from agents.parameters import MAX_STEPS
+from agents.tools.toolbox import NO_TOOLS, Wanted
+from chat.turns.events import TurnEvent
 from llm.client import Prompt
-from llm.events import FinishReason, Usage
+from llm.events import FinishReason, ToolCalled, Usage
 from tenants.db import Scope
 from usage.services import Grant
 
@@ -19,7 +22,8 @@ class Send:
     """What a person or program asked for, checked for shape only.
 
     `target_id` is the message that is edited (submit), answered anew (regenerate) or
-    the reply that goes on (continue); `parent_id` the message to branch below. When
+    the reply that goes on (continue) or waits for `approvals`, pairs of a request's id
+    and whether it is allowed (approve); `parent_id` the message to branch below. When
     regenerating, `text` and `message_id` are those of the question as the client holds
     it, if it said.
     """
@@ -27,7 +31,8 @@ class Send:
     text: str = ""
     conversation_id: str | None = None
     message_id: str | None = None
-    trigger: Literal["submit", "regenerate", "continue"] = "submit"
+    trigger: Literal["submit", "regenerate", "continue", "approve"] = "submit"
+    approvals: tuple[tuple[str, bool], ...] = ()
     target_id: str | None = None
     parent_id: str | None = None
     agent: str | None = None
@@ -45,9 +50,15 @@ class Send:
 class TurnPlan:
     """A turn whose rows are committed. `failure` stands in for `prompt` where
     the configuration already rules out an answer. `fallbacks` are ids of models to ask
-    where `model` cannot answer; `partial` is what the reply begins with: the text of
-    another one that it continues. `api_key_id` is the key the author used, `grant` what
-    the budgets and the rates allow, at which price."""
+    where `model` cannot answer; `wanted` its tools, `max_steps` how often it is asked;
+    `partial` is what the reply begins with: the text of another one that it continues.
+    `api_key_id` is the key the author used, `grant` what the budgets and the rates
+    allow, at which price.
+
+    A turn that goes on with a reply has what the reply held before (`recalled`), what
+    that used (`spent`), and the calls that a person has `decided`: whether they are
+    allowed.
+    """
 
     scope: Scope
     turn_id: str
@@ -66,22 +77,47 @@ class TurnPlan:
     prompt: Prompt | None
     failure: Exception | None
     grant: Grant
+    wanted: Wanted = NO_TOOLS
+    max_steps: int = MAX_STEPS
+    recalled: tuple[TurnEvent, ...] = ()
+    decided: tuple[tuple[ToolCalled, bool], ...] = ()
+    spent: Spent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    usage: Usage
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a model: what it wrote, and its usage, None where the provider did
+    not say and it has to be counted."""
+
+    prompt: Prompt
+    written: str
+    usage: Usage | None
+    model_answered: str = ""
+    duration_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a turn ended. `usage` None: the provider did not say, count it."""
+    """How a turn ended; `parts` as chat.parts."""
 
     status: Literal["done", "stopped", "failed", "interrupted"]
-    text: str
-    reasoning: str
-    usage: Usage | None
-    model_answered: str = ""
+    parts: list[dict[str, Any]]
+    calls: tuple[Call, ...]
     reason: FinishReason | None = None
     error_code: str = ""
     first_token_at: datetime | None = None
     ttft_ms: int | None = None
     duration_ms: int = 0
+
+    @property
+    def text(self) -> str:
+        return "".join(p["text"] for p in self.parts if p["type"] == "text")
 
 
 @dataclass(frozen=True, slots=True)

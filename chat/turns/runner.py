@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError
 
+from agents.models import LOCAL
+from agents.tools.toolbox import open_toolbox
 from chat import metrics
 from chat.errors import BusyError
 from chat.services.falling_back import fallback_plan
@@ -24,8 +25,9 @@ from chat.turns.live import LiveTurn
 from chat.turns.log import Encode
 from chat.turns.plan import Outcome, Settled, TurnPlan
 from chat.turns.reporting import TurnReport
+from chat.turns.steps import Steps
 from chat.turns.titling import make_title
-from llm.client import Client, Prompt
+from llm.client import Client
 from llm.errors import (
     LLMError,
     ProviderDisabled,
@@ -37,10 +39,9 @@ from llm.errors import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from llm.events import Finished, FinishReason, Usage
+from llm.events import FinishReason, Usage
 from tenants.db import Scope, detached, unit
 from usage.errors import BudgetExceededError
-from usage.metering import Meter
 
 # A finished turn can be replayed for this long, for readers that come just too late.
 REPLAYABLE_SECONDS = 4.0
@@ -189,16 +190,22 @@ class Runner:
 
     async def _read_provider(self, live: LiveTurn, report: TurnReport) -> None:
         await _until_read(live)
+        steps = Steps(self.client, live, report)
+        if live.plan.wanted.names and live.plan.prompt is not None:
+            live.toolbox = await open_toolbox(live.plan.wanted)
+        if live.plan.decided:
+            await steps.answer()
         try:
-            await self._ask(live, report)
+            await self._ask(live, steps, report)
         except FALLEN as error:
             if live.first_token_at is not None or not live.plan.fallbacks:
                 raise
-            if not await self._fall_back(live, report, error):
+            if not await self._fall_back(live, steps, report, error):
                 raise
+        await steps.go_on()
 
     async def _fall_back(
-        self, live: LiveTurn, report: TurnReport, error: LLMError
+        self, live: LiveTurn, steps: Steps, report: TurnReport, error: LLMError
     ) -> bool:
         """Ask the agent's other models in turn; False if none of them answers either,
         and then what the first one said is told."""
@@ -210,7 +217,7 @@ class Runner:
                     first.scope, fallback_plan, first, model, live.seconds
                 )
                 report.goes_on(live.plan)
-                await self._ask(live, report)
+                await self._ask(live, steps, report)
             except FALLEN as next_error:
                 if live.first_token_at is not None:
                     raise
@@ -221,31 +228,22 @@ class Runner:
         report.goes_on(first)
         return False
 
-    async def _ask(self, live: LiveTurn, report: TurnReport) -> None:
+    async def _ask(self, live: LiveTurn, steps: Steps, report: TurnReport) -> None:
         """Read the plan's model to its end; asked once more if its fault may pass by
         itself and there is no other model."""
         if live.plan.prompt is None:
             raise live.plan.failure or AssertionError("a plan without a prompt")
+        prompt = live.plan.prompt
+        if live.toolbox and prompt.endpoint.provider != LOCAL:  # too small for tools
+            prompt = replace(prompt, tools=live.toolbox.specs)
         try:
-            await self._stream(live, live.plan.prompt, report)
+            await steps.read(prompt)
         except (ProviderUnavailable, ProviderError) as error:
             if live.first_token_at is not None or live.plan.fallbacks:
                 raise
             report.asked_again(error)
             await asyncio.sleep(_SECOND_TRY_SECONDS)
-            await self._stream(live, live.plan.prompt, report)
-
-    async def _stream(self, live: LiveTurn, prompt: Prompt, report: TurnReport) -> None:
-        meter = Meter(live.plan.grant.reply_tokens, prompt.model)
-        async with aclosing(self.client.stream(prompt)) as events:
-            async for event in events:
-                if isinstance(event, Finished):
-                    live.finished = event
-                    return
-                if live.take(event):
-                    report.first_token(live.ttft_ms)
-                if meter.is_over(event.text):
-                    return
+            await steps.read(prompt)
 
 
 def _complete(
@@ -314,8 +312,9 @@ async def _store(
             await asyncio.sleep(wait)
         except DatabaseError:
             # Something in it cannot be stored; what a person may lose is the count.
-            if outcome.usage is None:
+            if all(call.usage is None for call in outcome.calls):
                 raise
             report.usage_not_storable()
-            outcome = replace(outcome, usage=None)
+            calls = tuple(replace(call, usage=None) for call in outcome.calls)
+            outcome = replace(outcome, calls=calls)
     raise AssertionError("the last attempt returns or raises")

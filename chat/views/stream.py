@@ -188,16 +188,20 @@ async def _answer(
 ) -> HttpResponseBase:
     source = _source(reference)
     if posted.stream:
-        return _stream(request, source, reference.turn_id)
+        # A client that answers has the message already, and goes on with it.
+        goes_on = posted.send.trigger == "approve"
+        return _stream(request, source, reference.turn_id, recalls=not goes_on)
     return await _whole(source, reference.turn_id)
 
 
 def _stream(
-    request: HttpRequest, source: Readable, turn_id: str
+    request: HttpRequest, source: Readable, turn_id: str, *, recalls: bool = True
 ) -> EventStreamResponse:
     quiet = settings.SSE_KEEP_ALIVE
     if request.GET.get("render") == "html":
         body = encoded(source.read(quiet), HTMLEncoder())
+    elif not recalls:
+        body = encoded(source.read(quiet), PartEncoder(recalls=False))
     elif isinstance(source, TurnLog):
         body = source.frames(quiet)
     else:

@@ -13,7 +13,7 @@ from accounts.api import person
 from accounts.permissions import IsAdmin
 from agents.api.shared import asked, failed
 from agents.models import Agent
-from agents.services import FALLBACKS_LIMIT, PROMPT_LENGTH
+from agents.services import FALLBACKS_LIMIT, PROMPT_LENGTH, TOOLS_LIMIT
 from chat.services.trying import Tried, try_agent
 from llm.errors import LLMError
 
@@ -35,6 +35,12 @@ class TrySerializer(serializers.Serializer[Agent]):
         max_length=FALLBACKS_LIMIT,
         required=False,
         help_text="Checked with the draft, but not asked.",
+    )
+    tools = serializers.ListField(
+        child=serializers.CharField(max_length=64),
+        max_length=TOOLS_LIMIT,
+        required=False,
+        help_text="Checked with the draft, but not called.",
     )
 
 

@@ -74,6 +74,8 @@ _SHAPES: Mapping[str, Mapping[str, Check]] = {
     "tool-input-available": {**_CALL, "input": _anything},
     "tool-output-available": {**_TOOL, "output": _anything, "preliminary?": _flag},
     "tool-output-error": {**_TOOL, "errorText": _text},
+    "tool-output-denied": {"toolCallId": _text},
+    "tool-approval-request": {"approvalId": _text, "toolCallId": _text},
     "message-metadata": {"messageMetadata": _anything},
     "error": {"errorText": _text},
     "abort": {"reason?": _text},
@@ -128,6 +130,9 @@ def check_order(parts: list[Part]) -> None:
                 opened.add(key)
             elif verb == "end":
                 opened.remove(key)
+        elif kind.startswith("tool-"):
+            assert in_step, f"{kind} outside a step"
+            assert not opened, f"{kind} inside {opened}"
         elif kind in ENDINGS:
             assert not opened, f"{kind} leaves {opened} open"
             assert kind != "finish" or not in_step, "finish without finish-step"

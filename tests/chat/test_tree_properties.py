@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -20,30 +22,39 @@ from accounts.errors import APIError
 from accounts.models import User
 from chat.errors import InvalidMessageError, TurnRunningError
 from chat.models import RUNNING, Conversation, Message, Turn
+from chat.parts import parts_of
 from chat.services.finishing import finish_turn
 from chat.services.forking import fork
 from chat.services.starting import start_turn
 from chat.services.tree import delete_message, select_branch
-from chat.turns.plan import Outcome, Send, TurnPlan
-from llm.events import Usage
+from chat.turns.plan import Call, Outcome, Send, TurnPlan
+from llm.events import FinishReason, ReasoningDelta, TextDelta, Usage
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.factories import person, point_agent
 from usage.models import UsageRecord
 
-# How a turn may end: status, reason, the text that came, whether usage was reported.
+
+@dataclass(frozen=True)
+class End:
+    """How a turn may end: the text that came, whether usage was reported."""
+
+    status: Literal["done", "stopped", "failed", "interrupted"]
+    text: str = ""
+    reasoning: str = ""
+    usage: Usage | None = None
+    reason: FinishReason | None = None
+    error_code: str = ""
+
+
 ENDS = [
-    Outcome(
-        status="done", text="All.", reasoning="", reason="stop", usage=Usage(10, 5)
-    ),
-    Outcome(
-        status="done", text="Cut", reasoning="", reason="length", usage=Usage(10, 9)
-    ),
-    Outcome(status="stopped", text="So f", reasoning="", usage=None),
-    Outcome(status="stopped", text="", reasoning="", usage=None),
-    Outcome(status="failed", text="", reasoning="", usage=None, error_code="x"),
-    Outcome(status="failed", text="Half", reasoning="", usage=None, error_code="x"),
-    Outcome(status="interrupted", text="Ha", reasoning="H", usage=None),
+    End("done", "All.", reason="stop", usage=Usage(10, 5)),
+    End("done", "Cut", reason="length", usage=Usage(10, 9)),
+    End("stopped", "So f"),
+    End("stopped"),
+    End("failed", error_code="x"),
+    End("failed", "Half", error_code="x"),
+    End("interrupted", "Ha", "H"),
 ]
 KINDS = [
     *("send", "below", "edit", "again", "continue", "select", "delete", "fork"),
@@ -103,17 +114,18 @@ class World:
             self._end(plan.conversation_id, self.chance.choice(ENDS))
         return plan
 
-    def _end(self, conversation_id: str, outcome: Outcome) -> None:
+    def _end(self, conversation_id: str, end: End) -> None:
         plan = self.plans.pop(conversation_id, None)
         if plan is None:
             return
+        assert plan.prompt is not None
+        events = [ReasoningDelta(end.reasoning), TextDelta(plan.partial + end.text)]
         whole = Outcome(
-            status=outcome.status,
-            text=plan.partial + outcome.text,
-            reasoning=outcome.reasoning,
-            usage=outcome.usage,
-            reason=outcome.reason,
-            error_code=outcome.error_code,
+            status=end.status,
+            parts=parts_of(event for event in events if event.text),
+            calls=(Call(plan.prompt, end.reasoning + end.text, end.usage),),
+            reason=end.reason,
+            error_code=end.error_code,
         )
         settled = finish_turn(plan=plan, outcome=whole, position=0, tail=lambda _: [])
         assert settled is not None

@@ -1,0 +1,112 @@
+"""MCP servers: their form, and a page that asks one for its tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
+
+from agents import services
+from agents.admin.pages import page, row
+from agents.forms import LinesField, ParametersField, ServiceForm
+from agents.mcp.checking import Checked, check_server
+from agents.models import McpServer
+from tenants.adminsite import ModelAdmin, page_button
+
+
+class McpServerForm(ServiceForm[McpServer]):
+    allowed_tools = LinesField(
+        label="Tools",
+        required=False,
+        help_text="Names as the server has them, one in each line; empty for all. "
+        "“Check” above lists them.",
+    )
+    headers = ParametersField(
+        label="New headers",
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "autocomplete": "off"}),
+        help_text='For example {"Authorization": "Bearer …"}. Never shown again. Left '
+        "empty, they stay as they are.",
+    )
+    remove_headers = forms.BooleanField(
+        label="Take the headers away", required=False, widget=UnfoldBooleanSwitchWidget
+    )
+
+    class Meta:
+        model = McpServer
+        fields = ["name", "url", "command", "enabled", "approval", "timeout"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["allowed_tools"] = self.instance.allowed_tools
+
+    def clean_headers(self) -> Any:
+        headers = self.cleaned_data["headers"]
+        if headers and not isinstance(headers, dict):
+            raise forms.ValidationError("Give an object of names and values.")
+        return headers
+
+    def keep(self, cleaned: dict[str, Any]) -> McpServer:
+        fields = dict(cleaned)
+        if fields.pop("remove_headers", False):
+            fields["headers"] = None
+        elif not fields["headers"]:
+            del fields["headers"]
+        if self.instance.pk is None:
+            return services.create_mcp_server(**fields)
+        return services.update_mcp_server(server=self.instance, **fields)
+
+
+@admin.register(McpServer)
+class McpServerAdmin(ModelAdmin[McpServer]):
+    form = McpServerForm
+    list_display = ["name", "url", "enabled", "approval", "headers_set"]
+    list_filter = ["enabled", "approval"]
+    search_fields = ["name", "url"]
+    actions = None  # deleted one at a time: some of many may be in use
+    actions_detail = ["check_page"]
+    readonly_fields = ["headers_set"]
+    fieldsets = [
+        (None, {"fields": ["name", "url", "command", "enabled"]}),
+        ("Tools", {"fields": ["approval", "allowed_tools", "timeout"]}),
+        ("Headers", {"fields": ["headers_set", "headers", "remove_headers"]}),
+    ]
+
+    @admin.display(description="headers", boolean=True)
+    def headers_set(self, server: McpServer) -> bool:
+        """Never the headers themselves."""
+        return server.has_headers
+
+    @page_button("Check", path="check", icon="network_check")
+    def check_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Asks for its tools and says in words what is wrong."""
+        server = row(self, request, object_id)
+        checked: Checked | None = None
+        if request.method == "POST":
+            checked = check_server(server)
+        return page(
+            self,
+            request,
+            server,
+            "agents/mcp_server_check.html",
+            title=f"Check {server.name}",
+            checked=checked,
+        )
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: McpServer | None = None
+    ) -> bool:
+        used = obj is not None and services.agents_using(obj)
+        return super().has_delete_permission(request, obj) and not used
+
+    def delete_model(self, request: HttpRequest, obj: McpServer) -> None:
+        services.delete_mcp_server(server=obj)
+
+    def save_model(
+        self, request: HttpRequest, obj: McpServer, form: Any, change: bool
+    ) -> None:
+        """The form has saved it."""

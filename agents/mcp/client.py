@@ -1,0 +1,198 @@
+"""Asking MCP servers: which tools they have, and what those say. By the official SDK.
+
+Whatever a server says is untrusted: names and sizes are checked, results are text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import orjson
+import structlog
+from django.conf import settings
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, TextContent
+from mcp_types import Tool as ServerTool
+
+from agents.mcp.resolving import ServerAddress
+from agents.mcp.transport import http_client
+from agents.tools.base import NAME, SEPARATOR, Tool, ToolContext, ToolError
+from agents.tools.running import clean
+
+logger = structlog.get_logger(__name__)
+
+_CACHE_SECONDS: Final = 60.0
+# A server that did not answer is not asked again by every turn.
+_FAILED_SECONDS: Final = 10.0
+_MOST_SERVERS: Final = 1_000
+_MOST_TOOLS: Final = 200
+_PAGES: Final = 20
+_DESCRIPTION: Final = 2_000
+_SCHEMA: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a server said when it was last asked; `failure` in words, empty if it
+    answered. `at` is of time.monotonic()."""
+
+    at: float
+    tools: Mapping[str, Tool]
+    failure: str = ""
+
+    @property
+    def is_fresh(self) -> bool:
+        seconds = _FAILED_SECONDS if self.failure else _CACHE_SECONDS
+        return time.monotonic() - self.at < seconds
+
+
+_listings: Final[dict[tuple[str, int, str], Listing]] = {}
+
+
+async def tools_of(server: ServerAddress) -> Mapping[str, Tool]:
+    """Its tools by the names that models are told; none if it does not answer."""
+    known = _listings.get(_key(server))
+    if known is None or not known.is_fresh:
+        known = await ask(server)
+    return known.tools
+
+
+async def ask(server: ServerAddress) -> Listing:
+    """Ask for the tools, whatever is known. Never raises."""
+    tools: dict[str, Tool] = {}
+    failure = ""
+    try:
+        async with asyncio.timeout(server.seconds):
+            async with _connected(server) as client:
+                for tool in await _list(client):
+                    if made := _tool(server, tool):
+                        tools[made.name] = made
+    except (Exception, asyncio.CancelledError) as error:  # any, from a task group
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
+        failure = _reason(error)
+        logger.warning("MCP server failed", server=server.name, reason=failure)
+    listing = Listing(time.monotonic(), tools, failure)
+    _listings[_key(server)] = listing
+    if len(_listings) > _MOST_SERVERS:
+        del _listings[next(iter(_listings))]
+    return listing
+
+
+@asynccontextmanager
+async def _connected(server: ServerAddress) -> AsyncIterator[Client]:
+    async with AsyncExitStack() as stack:
+        transport: Any
+        if server.command:
+            if not settings.ALLOW_STDIO_TOOLS:
+                raise ToolError("The operator allows no programs as servers.")
+            command, *arguments = shlex.split(server.command)
+            # Of our own environment, keys included, it is told nothing.
+            transport = StdioServerParameters(
+                command=command, args=arguments, env={"PATH": os.defpath}
+            )
+        else:
+            http = await stack.enter_async_context(http_client(server))
+            transport = streamable_http_client(
+                server.url, http_client=http, terminate_on_close=False
+            )
+        yield await stack.enter_async_context(
+            Client(transport, read_timeout_seconds=server.seconds)
+        )
+
+
+async def _list(client: Client) -> list[ServerTool]:
+    found: list[ServerTool] = []
+    cursor: str | None = None
+    for _ in range(_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        found += page.tools
+        cursor = page.next_cursor
+        if not cursor or len(found) >= _MOST_TOOLS:
+            break
+    return found[:_MOST_TOOLS]
+
+
+def _tool(server: ServerAddress, tool: ServerTool) -> Tool | None:
+    """None for one that the admin does not allow, or that no provider would take."""
+    name = f"{server.name}{SEPARATOR}{tool.name}"
+    schema = tool.input_schema
+    if server.allowed and tool.name not in server.allowed:
+        return None
+    if not NAME.fullmatch(name) or len(orjson.dumps(schema)) > _SCHEMA:
+        return None
+    return Tool(
+        name=name,
+        description=clean(tool.description or "")[:_DESCRIPTION],
+        schema=schema,
+        run=partial(_call, server, tool.name),
+        needs_approval=server.needs_approval,
+        seconds=server.seconds,
+        # By the server itself: its schema may name other documents to be loaded, and
+        # patterns that take forever.
+        checks_arguments=False,
+    )
+
+
+async def _call(
+    server: ServerAddress, name: str, context: ToolContext, arguments: dict[str, Any]
+) -> str:
+    try:
+        async with _connected(server) as client:
+            result = await client.call_tool(name, arguments)
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
+        raise ToolError(f"The server {server.name} failed: {_reason(error)}") from error
+    text = _text(result)
+    if result.is_error:
+        raise ToolError(text or "The tool failed and did not say why.")
+    return text
+
+
+def _text(result: CallToolResult) -> str:
+    """The texts of a result; of images and the like only that they are there."""
+    pieces = [
+        part.text if isinstance(part, TextContent) else f"[{part.type} left out]"
+        for part in result.content
+    ]
+    if not pieces and result.structured_content is not None:
+        return orjson.dumps(result.structured_content).decode()
+    return "\n".join(pieces)
+
+
+def _key(server: ServerAddress) -> tuple[str, int, str]:
+    return server.schema_name, server.id, server.version
+
+
+def _is_cancelled() -> bool:
+    """Whether it is our own task that is to end, and not one below the SDK."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _reason(error: BaseException) -> str:
+    """In words of ours: what a server or a library says may hold a key."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    match error:
+        case ToolError():
+            return str(error)
+        case TimeoutError():
+            return "it did not answer in time."
+        case MCPError():
+            return "it refused the request."
+        case OSError() if isinstance(error, FileNotFoundError):
+            return "its program cannot be started."
+    if "private network" in str(error):
+        return "addresses of private networks are not allowed here."
+    return f"it cannot be reached ({type(error).__name__})."

@@ -1,0 +1,44 @@
+"""A call of a tool as the page shows it, in the stream and in the history.
+
+Inputs and outputs are text from anywhere: the template escapes them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from django.template.loader import get_template
+from django.utils.safestring import SafeString, mark_safe
+
+from chat.parts import Part, tool_name
+
+_STATES: Final = {
+    "input-available": "running",
+    "approval-requested": "waiting for you",
+    "approval-responded": "running",
+    "output-available": "done",
+    "output-error": "failed",
+    "output-denied": "not allowed",
+}
+# What nobody would read on a page; the stored part has all of it.
+_SHOWN: Final = 20_000
+
+
+def render_tool(part: Part) -> SafeString:
+    context = {
+        "name": tool_name(part),
+        "state": part["state"],
+        "said": _STATES.get(part["state"], ""),
+        "given": _text(part["input"])[:_SHOWN],
+        "output": str(part.get("output") or part.get("errorText") or "")[:_SHOWN],
+        "approval": (part.get("approval") or {}).get("id", ""),
+    }
+    # The template has escaped all of it.
+    return mark_safe(get_template("chat/_tool.html").render(context).strip())  # noqa: S308
+
+
+def _text(given: Any) -> str:
+    if isinstance(given, str):
+        return given
+    return json.dumps(given, ensure_ascii=False, indent=2) if given else ""

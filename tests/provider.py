@@ -298,8 +298,7 @@ class Provider:
             self._by_model[model] = answer
 
     def hold(self, path: str) -> None:
-        """Never answer what asks for this path."""
-        self._held.add(path)
+        self._held.add(path)  # never answered
 
     def wait_closed(self, timeout: float = 5.0) -> Closed:
         """Block until a client has closed a connection in mid-answer; consumes it."""

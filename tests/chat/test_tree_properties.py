@@ -27,6 +27,7 @@ from chat.services.finishing import finish_turn
 from chat.services.forking import fork
 from chat.services.starting import start_turn
 from chat.services.tree import delete_message, select_branch
+from chat.turns.events import TurnEvent
 from chat.turns.plan import Call, Outcome, Send, TurnPlan
 from llm.events import FinishReason, ReasoningDelta, TextDelta, Usage
 from tenants.db import entered
@@ -119,10 +120,12 @@ class World:
         if plan is None:
             return
         assert plan.prompt is not None
-        events = [ReasoningDelta(end.reasoning), TextDelta(plan.partial + end.text)]
+        text = plan.partial + end.text
+        events: list[TurnEvent] = [ReasoningDelta(end.reasoning)] * bool(end.reasoning)
+        events += [TextDelta(text)] * bool(text)
         whole = Outcome(
             status=end.status,
-            parts=parts_of(event for event in events if event.text),
+            parts=parts_of(events),
             calls=(Call(plan.prompt, end.reasoning + end.text, end.usage),),
             reason=end.reason,
             error_code=end.error_code,

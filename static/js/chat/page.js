@@ -1,6 +1,8 @@
 // The chat page: ties composer, transcript and stream together.
 
+import { decide } from "./approval.js";
 import { Composer } from "./composer.js";
+import { openDrawers } from "./drawer.js";
 import * as messages from "./messages.js";
 import { Reply, watch } from "./reply.js";
 import * as stream from "./stream.js";
@@ -93,15 +95,29 @@ function offerRetry() {
   }
 }
 
-async function retry() {
-  const body = { id: conversation, trigger: "regenerate-message", messages: [] };
+/** Sends a body that holds no text; `article()` is where the reply goes. */
+async function again(body, article) {
   try {
     const response = await stream.start(body, token);
     composer.tell("");
-    list.lastElementChild.remove();
-    show(response, replyIn(messages.addReply(list)));
+    show(response, replyIn(article()));
   } catch (error) {
     composer.tell(error.message);
+  }
+}
+
+function retry() {
+  again({ id: conversation, trigger: "regenerate-message", messages: [] }, () => {
+    list.lastElementChild.remove();
+    return messages.addReply(list);
+  });
+}
+
+function approve(button) {
+  const approvals = decide(button);
+  if (approvals) {
+    const body = { conversationId: conversation, approvals };
+    again(body, () => button.closest("[data-message]"));
   }
 }
 
@@ -118,19 +134,11 @@ list.addEventListener("click", (event) => {
     messages.copy(target);
   } else if (target?.matches("[data-retry]")) {
     retry();
+  } else if (target?.matches("[data-approve]")) {
+    approve(target);
   }
 });
-for (const link of document.querySelectorAll("[data-drawer]")) {
-  link.addEventListener("click", (event) => {
-    event.preventDefault();
-    location.replace(link.hash); // as without scripts, but sparing the history
-  });
-}
-addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && location.hash === "#conversations") {
-    location.replace("#closed");
-  }
-});
+openDrawers();
 addEventListener("popstate", () => {
   if (location.pathname !== path) {
     location.reload();

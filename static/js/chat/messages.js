@@ -55,6 +55,16 @@ export function addReply(list) {
   return article;
 }
 
+/** The turn ended while nobody listened: what the server has stored is the truth. */
+export function reloadOnce(replyId) {
+  const isFirst = sessionStorage.getItem("reloaded") !== replyId;
+  if (isFirst) {
+    sessionStorage.setItem("reloaded", replyId);
+    location.reload();
+  }
+  return isFirst;
+}
+
 /** Puts a conversation's title on the page, and first into the list. */
 export function entitle({ id, title }) {
   document.querySelector("[data-title]").textContent = title;

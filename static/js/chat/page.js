@@ -54,7 +54,7 @@ async function show(response, reply, question) {
     return reply.take(part);
   };
   const result = await watch(response, take, () => conversation);
-  if (result === "gone" && reloadOnce(reply.article.dataset.message)) {
+  if (result === "gone" && messages.reloadOnce(reply.article.dataset.message)) {
     return;
   }
   if (result !== "ended") {
@@ -63,16 +63,6 @@ async function show(response, reply, question) {
   say(reply.isWhole ? "Reply complete" : "The reply is not complete", true);
   composer.running = false;
   offerRetry();
-}
-
-/** The turn ended while nobody listened: what the server has stored is the truth. */
-function reloadOnce(replyId) {
-  const isFirst = sessionStorage.getItem("reloaded") !== replyId;
-  if (isFirst) {
-    sessionStorage.setItem("reloaded", replyId);
-    location.reload();
-  }
-  return isFirst;
 }
 
 async function send(text, key) {

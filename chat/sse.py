@@ -131,7 +131,7 @@ class PartEncoder:
         parts = (part for event in merged(self._expanded(events)) for part in self._parts(event))
         return b"".join(map(_frame, parts))
 
-    def _expanded(self, events: Iterable[TurnEvent]) -> Iterator[TurnEvent]:
+    def _expanded(self, events: Sequence[TurnEvent]) -> Iterator[TurnEvent]:
         for event in events:
             if isinstance(event, Recalled):
                 yield from event.events if self._recalls else ()

@@ -68,7 +68,7 @@ def continue_turn(*, user: User, send: Send, api_key_id: int | None = None) -> T
 
 
 def _start(user: User, send: Send, api_key_id: int | None) -> _Going:
-    mine = Conversation.objects.visible_to(user).select_for_update()
+    mine = Conversation.objects.writable_by(user).select_for_update()
     conversation = mine.filter(pk=send.conversation_id).first()
     if conversation is None:
         raise NotFoundError("There is no such conversation.")

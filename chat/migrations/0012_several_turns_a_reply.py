@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0008_turn_api_key'),
+        ('chat', '0011_message_authors'),
     ]
 
     operations = [

@@ -128,7 +128,11 @@ class PartEncoder:
         # Nearly always: the shortest way for it.
         if len(events) == 1 and isinstance(first, TextDelta) and self._open == "text":
             return _TEXT_DELTA % _json(first.text)
-        parts = (part for event in merged(self._expanded(events)) for part in self._parts(event))
+        parts = (
+            part
+            for event in merged(self._expanded(events))
+            for part in self._parts(event)
+        )
         return b"".join(map(_frame, parts))
 
     def _expanded(self, events: Sequence[TurnEvent]) -> Iterator[TurnEvent]:

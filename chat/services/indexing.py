@@ -7,6 +7,8 @@ far that has come, so that any process goes on with it after a crash.
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from django.db import connection, models, transaction
 from django.db.models import F
 
@@ -53,6 +55,8 @@ def set_language(language: str) -> None:
         if not dictionaries:
             raise ValueError(language)
         cursor.execute("SET LOCAL lock_timeout = '5s'")
+        # In the order of reindex_some: it has this row when it writes to the tables.
+        cursor.execute("SELECT FROM chat_chatsettings FOR UPDATE")
         cursor.execute(
             "LOCK TABLE chat_conversation, chat_message IN SHARE ROW EXCLUSIVE MODE"
         )
@@ -72,7 +76,8 @@ def start_over(**changes: str) -> None:
 
 @transaction.atomic
 def reindex_some() -> bool:
-    """Write the next rows anew; False when none are left, or another process is at it.
+    """Write the next rows anew; False when none are left, or somebody else is at it or
+    at the very next row.
 
     Safe to repeat and to run anywhere at once: what a crash undoes is done again.
     """
@@ -90,9 +95,11 @@ def reindex_some() -> bool:
         .order_by("pk")
         .values_list("pk", flat=True)[:BATCH]
     )
-    _touch(model, field, following)
-    if following:
-        settings.reindex_from = f"{table}/{following[-1]}"
+    done = _touch(model, field, following)
+    if following and not done:
+        return False
+    if done:
+        settings.reindex_from = f"{table}/{done[-1]}"
     else:
         left = _ORDER[_ORDER.index(table) + 1 :]
         settings.reindex_from = f"{left[0]}/" if left else None
@@ -100,17 +107,19 @@ def reindex_some() -> bool:
     return settings.reindex_from is not None
 
 
-def _touch(model: type[models.Model], field: str, ids: list[str]) -> None:
-    """Have the generated column of these rows made again.
+def _touch(model: type[models.Model], field: str, ids: list[str]) -> list[str]:
+    """Have the generated column of these rows made again; returns which.
 
-    Rows that somebody is writing are left out, rather than waited for in an order that
-    could be a circle: a text that is being stored is stored in the new language.
+    It ends before the first row that somebody has locked, rather than wait for it in an
+    order that could be a circle. Such a row is not left out: what is written of it may
+    be another field, and then its generated column stays.
     """
     free = (
         model._default_manager.filter(pk__in=ids)
         .order_by("pk")
         .select_for_update(skip_locked=True, no_key=True)
     )
-    model._default_manager.filter(
-        pk__in=list(free.values_list("pk", flat=True))
-    ).update(**{field: F(field)})
+    locked = set(free.values_list("pk", flat=True))
+    ready = list(takewhile(locked.__contains__, ids))
+    model._default_manager.filter(pk__in=ready).update(**{field: F(field)})
+    return ready

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -144,6 +145,63 @@ def test_a_change_of_language_loses_no_text_that_is_being_stored(
         with connection.cursor() as cursor:
             cursor.execute("SELECT text_search::text FROM chat_message ORDER BY id")
             assert "'deploy':1" in {row[0] for row in cursor.fetchall()}
+
+
+def test_a_title_that_was_locked_is_written_anew_when_it_is_free(
+    committed: None, acme: Tenant
+) -> None:
+    """A turn that starts locks the row and leaves the title as it is."""
+    made = make_conversation(acme, title="Deployments", said=())
+    locked, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with entered(acme.scope), transaction.atomic():
+            Conversation.objects.select_for_update().get(pk=made.pk)
+            locked.set()
+            free.wait(10)
+        connection.close()
+
+    with entered(acme.scope):
+        set_language("english")
+        holding = threading.Thread(target=hold)
+        holding.start()
+        assert locked.wait(10)
+        assert not reindex_some()
+        free.set()
+        holding.join(10)
+        while reindex_some():
+            pass
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT title_search::text FROM chat_conversation")
+            assert cursor.fetchall() == [("'deploy':1",)]
+
+
+def test_a_language_changed_again_waits_for_what_is_written_anew(
+    committed: None, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would have waited for the other."""
+    make_conversation(acme, title="Deployments", said=())
+    touch, changes = indexing._touch, list[threading.Thread]()
+
+    def change() -> None:
+        with entered(acme.scope):
+            set_language("german")
+        connection.close()
+
+    def touch_later(*args: Any) -> list[str]:
+        changes.append(threading.Thread(target=change))
+        changes[-1].start()
+        changes[-1].join(0.5)  # until it waits
+        return touch(*args)
+
+    with entered(acme.scope):
+        set_language("english")
+        monkeypatch.setattr(indexing, "_touch", touch_later)
+        assert reindex_some()
+        changes[0].join(20)
+        settings = ChatSettings.current()
+        assert settings.search_language == "german"
+        assert settings.reindex_from == "chat_conversation/"
 
 
 def archived(tenant: Tenant, at: datetime = LONG_AGO) -> str:

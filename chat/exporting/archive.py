@@ -74,8 +74,8 @@ def _load(
     user_id: int, conversation_id: str, now: datetime
 ) -> tuple[str, bytes] | None:
     user = User.objects.get(pk=user_id, is_active=True)
-    visible = Conversation.objects.visible_to(user).select_related("owner", "agent")
-    found = visible.filter(pk=conversation_id).first()
+    mine = Conversation.objects.owned_by(user).select_related("owner", "agent")
+    found = mine.filter(pk=conversation_id).first()
     if found is None:
         return None
     return found.title, conversation_json(found, whole=True, exported_at=now)

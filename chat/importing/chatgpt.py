@@ -63,7 +63,7 @@ class _Walk:
         children: dict[str | None, list[str]] = {}
         for key, node in self._nodes.items():
             parent = node.get("parent")
-            if parent is not None and parent not in self._nodes:
+            if parent is not None and text_of(parent, "An id") not in self._nodes:
                 raise UnusableError("A message answers one that is not there.")
             children.setdefault(parent, []).append(key)
         found: list[DraftMessage] = []

@@ -20,7 +20,7 @@ from chat.models import RUNNING, Message
 
 _TOKENS_MAX = 2**31 - 1
 _COST_MAX = Decimal(10) ** 9
-_SHORT_MAX = 20  # of the columns, the shorter one
+_COST_UNIT = Decimal("1e-10")  # of the column
 _PARTS = ("text", "reasoning")
 
 Revisions = dict[tuple[str, int], datetime]
@@ -81,8 +81,8 @@ def _message(value: object, revisions: Revisions, owner: object) -> DraftMessage
         model=text_of(found.get("model", ""), "A model"),
         # Nobody writes it here.
         status=Message.Status.INTERRUPTED if status in RUNNING else status,
-        error_code=_short(found, "error_code"),
-        finish_reason=_short(found, "finish_reason"),
+        error_code=_short(found, "error_code", 50),
+        finish_reason=_short(found, "finish_reason", 20),
         prompt_tokens=_count(usage, "prompt_tokens"),
         completion_tokens=_count(usage, "completion_tokens"),
         total_tokens=_count(usage, "total_tokens"),
@@ -107,9 +107,10 @@ def _choice(found: dict[str, Any], name: str, allowed: list[str]) -> str:
     return value
 
 
-def _short(found: dict[str, Any], name: str) -> str:
+def _short(found: dict[str, Any], name: str, length: int) -> str:
+    """`length` is the column's."""
     text = text_of(found.get(name) or "", f"A message's {name}")
-    if len(text) > _SHORT_MAX:
+    if len(text) > length:
         raise UnusableError(f"A message's {name} is too long.")
     return text
 
@@ -130,7 +131,8 @@ def _cost(value: object) -> Decimal | None:
         raise UnusableError("A cost is not a number.") from error
     if not (cost.is_finite() and 0 <= cost <= _COST_MAX):
         raise UnusableError("A cost is no possible number.")
-    return cost
+    # PostgreSQL refuses exponents that its column would round away.
+    return cost.quantize(_COST_UNIT)
 
 
 def _revision(value: object, revisions: Revisions) -> tuple[str, int, datetime] | None:

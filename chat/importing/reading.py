@@ -1,7 +1,7 @@
 """An uploaded file as conversations, one at a time, however large it is.
 
 The file is walked through once before anything is taken from it, so that a broken one
-changes nothing. Its JSON is never in memory as a whole.
+changes nothing. One conversation is in memory at a time, and that is bounded too.
 """
 
 from __future__ import annotations
@@ -27,8 +27,15 @@ DEPTH_MAX = 64
 ENTRIES_MAX = 20_000
 # Bytes of a zip's list of entries, which zipfile reads at once: 20,000 long names.
 DIRECTORY_MAX = 8 * 1024 * 1024
-# JSON compresses to a tenth; this much more is a bomb.
-RATIO_MAX = 200
+# JSON compresses to a tenth. Much more is a bomb, if it is large: single conversations
+# of ours, with a long line of dashes in them, are packed more tightly than that.
+RATIO_MAX, RATIO_FROM = 200, 8 * 1024 * 1024
+# Of one conversation, which is read into memory as a whole: bytes, and JSON's values,
+# names, beginnings and ends. An empty list of two bytes takes 64 in memory.
+ITEM_BYTES_MAX = 64 * 1024 * 1024
+ITEM_EVENTS_MAX = 4_000_000
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_TOO_LARGE = "A conversation in it is too large."
 _NAMES = re.compile(r"(?:.*/)?(?:conversations(?:-\d+)?|conversations/[^/]+)\.json\Z")
 _READERS: dict[str, Callable[[dict[str, Any]], Draft]] = {
     "format": ours.draft_of,
@@ -48,11 +55,9 @@ def read_conversations(file: IO[bytes]) -> Iterator[tuple[str, Draft | UnusableE
     or no export; `file` can seek.
     """
     with _file_errors():
-        sources = _sources(file)
-        for open_source in sources:
-            _check(open_source)
+        sources = [(source, _check(source)) for source in _sources(file)]
         known = False
-        for item in (item for source in sources for item in _items(source)):
+        for item in (item for source in sources for item in _items(*source)):
             read = _reader(item)
             if read is None and not known:
                 raise InvalidFileError(
@@ -120,12 +125,17 @@ def _sources(file: IO[bytes]) -> list[Opener]:
     if not entries:
         raise InvalidFileError("The zip has no conversations.json.")
     limit = settings.IMPORT_MAX_BYTES * settings.IMPORT_UNPACKED_FACTOR
-    if sum(info.file_size for info in entries) > limit:
+    size = sum(info.file_size for info in entries)
+    if size > limit:
         raise InvalidFileError(
             f"Unpacked, the zip is larger than {limit // 1024**2} MiB."
         )
-    if any(info.file_size > RATIO_MAX * (info.compress_size + 100) for info in entries):
+    if RATIO_MAX * sum(info.compress_size for info in entries) < size > RATIO_FROM:
         raise InvalidFileError("The zip is packed more tightly than text can be.")
+    if any(info.header_offset < 0 for info in entries):
+        raise zipfile.BadZipFile
+    if any(info.compress_type not in _METHODS for info in entries):
+        raise NotImplementedError  # others have limits and errors of their own
     return [partial(packed.open, info) for info in entries]
 
 
@@ -147,23 +157,46 @@ def _check_directory(file: IO[bytes]) -> None:
         raise InvalidFileError(f"The zip has more than {ENTRIES_MAX:,} files.")
 
 
-def _check(open_source: Opener) -> None:
-    depth = 0
+class _Counted:
+    """A source that ends the reading when one conversation takes too many bytes."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self.size = 0
+
+    def read(self, length: int = -1) -> bytes:
+        found = self._source.read(length)
+        self.size += len(found)
+        if self.size > ITEM_BYTES_MAX:
+            raise InvalidFileError(_TOO_LARGE)
+        return found
+
+
+def _check(open_source: Opener) -> str:
+    """The prefix, as ijson calls it, of the conversations in this source."""
+    depth = events = 0
+    outer: int | None = None  # the depth around a conversation
     with _opened(open_source) as source:
-        for event, _ in ijson.basic_parse(source, use_float=True):
+        counted = _Counted(source)
+        for event, _ in ijson.basic_parse(counted, use_float=True):
+            if outer is None:
+                outer = int(event == "start_array")
             if event in ("start_map", "start_array"):
                 depth += 1
                 if depth > DEPTH_MAX:
                     raise InvalidFileError("The JSON is nested too deeply.")
             elif event in ("end_map", "end_array"):
                 depth -= 1
+            events += 1
+            if depth <= outer:
+                events = counted.size = 0
+            elif events > ITEM_EVENTS_MAX:
+                raise InvalidFileError(_TOO_LARGE)
+    return "item" if outer else ""
 
 
-def _items(open_source: Opener) -> Iterator[Any]:
+def _items(open_source: Opener, prefix: str) -> Iterator[Any]:
     """The elements of a list, or the one object that the source holds."""
-    with _opened(open_source) as source:
-        first = source.read(64).lstrip()[:1]
-    prefix = "item" if first == b"[" else ""
     with _opened(open_source) as source:
         yield from ijson.items(source, prefix, use_float=True)
 

@@ -79,7 +79,8 @@ def store_draft(*, owner: User, agent: Agent, draft: Draft) -> Conversation:
         message_count=len(draft.messages),
         last_message_at=newest.created_at,
         last_message_preview=one_line(newest.text, PREVIEW_LENGTH),
-        archived_at=draft.archived,
+        # From now: its retention here begins today.
+        archived_at=now if draft.archived else None,
     )
     rows = [
         _row(conversation, message, ids, revisions.get(message.revision))

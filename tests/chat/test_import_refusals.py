@@ -3,8 +3,11 @@ cannot be taken."""
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import struct
+import zipfile
 from typing import Any
 
 import pytest
@@ -86,6 +89,7 @@ UNUSABLE = {
     "empty": ours() | {"messages": []},
     "conversation": ours() | {"conversation": None},
     "mapping": chatgpt() | {"mapping": [1]},
+    "parent": chatgpt() | {"mapping": {"a": {"parent": []}}},
     "nodes": chatgpt() | {"mapping": {"a": 1}},
     "circle": in_a_circle(),
     "orphan": orphaned(),
@@ -144,6 +148,23 @@ def encrypted() -> bytes:
     return bytes(raw)
 
 
+def packed_otherwise() -> bytes:
+    """With a method whose damages are errors of another kind."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as packed:
+        packed.writestr("conversations.json", json.dumps([claude()]))
+    return file.getvalue()
+
+
+def before_its_beginning() -> bytes:
+    """The list of entries is longer, as it says, than it is."""
+    raw = bytearray(as_zip({"conversations.json": [claude()]}))
+    end = raw.index(b"PK\x05\x06")
+    (place,) = struct.unpack_from("<L", raw, end + 16)
+    struct.pack_into("<L", raw, end + 16, place + 1000)
+    return bytes(raw)
+
+
 BROKEN: dict[str, bytes] = {
     "empty": b"",
     "text": b"hello",
@@ -160,6 +181,8 @@ BROKEN: dict[str, bytes] = {
     "other zip": as_zip({"photos/cat.json": [claude()]}),
     "bomb": as_zip({"conversations.json": b"[" + b" " * 10_000_000 + b"]"}),
     "encrypted": encrypted(),
+    "packed otherwise": packed_otherwise(),
+    "before its beginning": before_its_beginning(),
     "broken member": as_zip({"conversations.json": b"[}"}),
 }
 
@@ -185,6 +208,24 @@ def test_limits_of_a_zip(
     with override_settings(IMPORT_UNPACKED_FACTOR=0):
         assert send(client, content).json()["code"] == "invalid_file"
     assert taken(send(client, content)) == 4
+
+
+def test_a_conversation_that_would_fill_the_memory_is_refused(
+    client_for: ClientFor, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it is made large, and wherever it stands; many small ones may be more."""
+    client = client_for(acme, "member")
+    many = [claude() | {"padding": ["x" * 100] * 20} for _ in range(100)]
+    large = {"text": ["x" * 400_000], "values": [[[]] * 5_000]}
+    monkeypatch.setattr(reading, "ITEM_BYTES_MAX", 140_000)
+    monkeypatch.setattr(reading, "ITEM_EVENTS_MAX", 5_000)
+    for padding in large.values():
+        item = claude() | {"padding": padding}
+        for content in ([*many, item], item, as_zip({"conversations.json": [item]})):
+            answer = send(client, content)
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_file")
+            assert "too large" in answer.json()["detail"]
+    assert taken(send(client, many)) == 100
 
 
 def test_a_file_over_the_limit_is_a_413(client_for: ClientFor, acme: Tenant) -> None:

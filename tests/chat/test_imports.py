@@ -6,6 +6,8 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from chat.models import Conversation, Message
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.export_files import as_zip, chatgpt, claude
-from tests.chat.rows import make_conversation
+from tests.chat.rows import START, make_conversation
 from tests.chat.test_exports import make_tree
 from tests.clients import TenantClient
 from tests.factories import make_key, person
@@ -68,6 +70,8 @@ def without_ids(document: dict[str, Any]) -> dict[str, Any]:
         del plain["conversation"][gone]
     for message in plain["messages"]:
         del message["author"]  # becomes whoever imports it
+    archived = plain["conversation"]["archived_at"]
+    plain["conversation"]["archived_at"] = archived is not None
     del plain["exported_at"]
     return plain
 
@@ -167,6 +171,41 @@ def test_an_older_claude_file_is_one_branch(
         message["text"] = message["uuid"]
     assert taken(send(client_for(acme, "member"), old)) == 1
     assert texts(acme, newest(acme))[1:] == ["m2", "m3", "m4"]
+
+
+def test_whatever_we_exported_can_be_imported(
+    client_for: ClientFor, acme: Tenant
+) -> None:
+    """Long error codes, costs next to nothing, and lines that pack very tightly."""
+    made = make_conversation(acme, said=("-" * 60_000, "=" * 60_000, "." * 60_000))
+    with entered(acme.scope):
+        made.messages.update(
+            status="failed",
+            error_code="provider_context_exceeded",
+            cost=Decimal("1e-10"),
+        )
+    member = client_for(acme, "member")
+    document = export(member, made)
+    content = as_zip({"conversations/a.json": document})
+    assert taken(send(member, content)) == 1
+    assert without_ids(export(member, newest(acme))) == without_ids(document)
+    for cost in ("1e-400000000", "0e400000000"):
+        document["messages"][0]["usage"]["cost"] = cost
+        assert taken(send(member, document)) == 1
+        with entered(acme.scope):
+            assert newest(acme).messages.filter(cost=0).count() == 1
+
+
+def test_what_was_archived_long_ago_elsewhere_is_archived_here_today(
+    client_for: ClientFor, acme: Tenant
+) -> None:
+    """Or else the tenant's retention would remove it as soon as it came."""
+    made = make_conversation(acme, archived_at=START)
+    client = client_for(acme, "member")
+    assert taken(send(client, export(client, made))) == 1
+    copy = newest(acme)
+    assert copy.archived_at is not None
+    assert copy.archived_at > START + timedelta(days=1)
 
 
 def test_all_my_conversations_go_into_a_zip_and_back(

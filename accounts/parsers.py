@@ -23,14 +23,16 @@ class JSONParser(parsers.JSONParser):
 
 
 def load_json(body: bytes) -> Any:
-    """Strict UTF-8 JSON without NaN, NUL characters and lone surrogates.
+    """Strict UTF-8 JSON without NaN, infinities, NUL characters and lone
+    surrogates.
 
     Raises DRF's ParseError (400) with a sentence that says what is wrong.
     """
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse)
-        # Only escapes (\\u0000, \\ud800) can hide these in valid UTF-8.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        # Only escapes (\\u0000, \\ud800) can hide these in valid UTF-8; and 1e400 is
+        # read as an infinity, which JSON has no word for.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
         has_nul = b"\\u0000" in body and _has_nul(value)
     except UnicodeEncodeError as error:
         raise ParseError("The text contains half a surrogate pair.") from error

@@ -23,6 +23,11 @@ def person(request: Request) -> User:
     return request.user
 
 
+def key_id(request: Request) -> int | None:
+    """Of the API key that the person shows, None for a session."""
+    return request.auth.pk if isinstance(request.auth, ApiKey) else None
+
+
 def own_keys(view: generics.GenericAPIView[ApiKey]) -> QuerySet[ApiKey]:
     """Nothing while the schema is drawn, when nobody asks."""
     keys: QuerySet[ApiKey] = ApiKey.objects.none()

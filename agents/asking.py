@@ -1,12 +1,13 @@
 """Calls that admins make to a provider themselves: a test, its list of models.
 
-Apart from turns: nothing is stored. Both wait for the network, so hold no connection
-to the database meanwhile (tenants.db.release).
+Apart from turns: nothing is stored but the test's row in the ledger. Both wait for the
+network, so hold no connection to the database meanwhile (tenants.db.release).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,12 +17,15 @@ import structlog
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.module_loading import import_string
 
-from agents.models import Provider
+from accounts.models import User
+from agents.models import MODEL_NAME, Provider
 from agents.resolving import reach
 from llm import catalogue, discovery
 from llm.client import Endpoint, Prompt, Timeouts
 from llm.errors import LLMError
+from llm.events import Finished, Usage
 from llm.fast import FastClient
 from tenants.db import release
 
@@ -71,9 +75,11 @@ class ModelFacts:
     reasoning: bool | None
 
 
-def check_provider(provider: Provider, model: str = "") -> Tested:
-    """Ask for one token, for at most 15 seconds. `provider` is a row of
-    ProviderQuerySet.with_ciphertext; without `model` its first one is asked.
+def check_provider(
+    provider: Provider, model: str = "", *, user: User, api_key_id: int | None = None
+) -> Tested:
+    """Ask for one token, for at most 15 seconds, charged to `user`. `provider` is a row
+    of ProviderQuerySet.with_ciphertext; without `model` its first one is asked.
 
     Raises django's ValidationError where there is no model to ask.
     """
@@ -81,17 +87,30 @@ def check_provider(provider: Provider, model: str = "") -> Tested:
     known = known or next(iter(catalogue.models_of(provider.kind)), "")
     if not known:
         raise ValidationError({"model": "Name a model to ask."})
+    try:
+        MODEL_NAME(known)
+    except ValidationError as error:
+        raise ValidationError({"model": error.messages}) from error
     started = time.monotonic()
     try:
         endpoint, _ = reach(provider)
-        release()
-        async_to_sync(_ask)(endpoint, known)
-    except LLMError as error:
-        # The reason in the provider's words is for the log alone.
-        logger.info("provider tested", code=error.code, detail=error.detail)
-        return Tested(False, error.code, error.text, _since(started))
-    logger.info("provider tested", code="", detail="")
-    return Tested(True, "", f"{known} answered.", _since(started))
+    except LLMError as error:  # nobody was asked
+        return _told(error, known, started)
+    prompt = _question(endpoint, known)
+    release()
+    usage, failure = async_to_sync(_ask)(prompt)
+    tested = _told(failure, known, started)
+    record: Callable[..., None] = import_string(settings.TEST_RECORDER)
+    record(
+        user_id=user.pk,
+        api_key_id=api_key_id,
+        model=f"{provider.name}/{known}",
+        prompt=prompt,
+        usage=usage,
+        failed=failure is not None,
+        duration_ms=tested.latency_ms,
+    )
+    return tested
 
 
 def models_of(provider: Provider) -> list[ModelFacts]:
@@ -130,10 +149,10 @@ def _listing_endpoint(provider: Provider) -> Endpoint:
     return Endpoint(provider.kind)
 
 
-async def _ask(endpoint: Endpoint, model: str) -> None:
+def _question(endpoint: Endpoint, model: str) -> Prompt:
     abilities = catalogue.abilities(endpoint.provider, model)
     thinks = abilities is not None and abilities.reasoning
-    prompt = Prompt(
+    return Prompt(
         endpoint=endpoint,
         model=model,
         messages=[_QUESTION],
@@ -142,10 +161,26 @@ async def _ask(endpoint: Endpoint, model: str) -> None:
             connect=_SECONDS, first_token=_SECONDS, idle=_SECONDS, total=_SECONDS
         ),
     )
-    async with aclosing(client().stream(prompt)) as events:
-        async for _event in events:
-            pass
 
 
-def _since(started: float) -> int:
-    return round((time.monotonic() - started) * 1000)
+async def _ask(prompt: Prompt) -> tuple[Usage, LLMError | None]:
+    """What was used, and why there is no answer."""
+    usage = Usage(0, 0)
+    try:
+        async with aclosing(client().stream(prompt)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    usage = event.usage
+    except LLMError as error:
+        return error.partial_usage or usage, error
+    return usage, None
+
+
+def _told(error: LLMError | None, model: str, started: float) -> Tested:
+    latency_ms = round((time.monotonic() - started) * 1000)
+    if error is None:
+        logger.info("provider tested", code="", detail="")
+        return Tested(True, "", f"{model} answered.", latency_ms)
+    # The reason in the provider's words is for the log alone.
+    logger.info("provider tested", code=error.code, detail=error.detail)
+    return Tested(False, error.code, error.text, latency_ms)

@@ -98,6 +98,8 @@ TENANT_PROVISIONERS = [
 # Says how many turns run on each version of a provider's key; who pins them stands
 # above agents, which show it.
 RUNNING_BY_CREDENTIAL = "chat.services.credentials.running_by_credential"
+# Puts the test of a provider into the ledger, which stands above agents too.
+TEST_RECORDER = "usage.services.record_test"
 
 DATABASE_URL = env.text("DATABASE_URL")
 DB_POOL_SIZE = env.integer("DB_POOL_SIZE", 8, minimum=4)

@@ -11,6 +11,8 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 
+from accounts.models import User
+
 M = TypeVar("M", bound=Model)
 
 
@@ -22,6 +24,13 @@ def row(model_admin: admin.ModelAdmin[M], request: HttpRequest, object_id: str) 
     if not model_admin.has_change_permission(request, found):
         raise PermissionDenied
     return found
+
+
+def admin_of(request: HttpRequest) -> User:
+    """Whom the admin let in."""
+    if not isinstance(request.user, User):
+        raise AssertionError("the admin lets only people in")
+    return request.user
 
 
 def page(

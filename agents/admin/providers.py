@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirect
 
 from agents import asking, services
-from agents.admin.pages import page, row, said
+from agents.admin.pages import admin_of, page, row, said
 from agents.draining import versions_of
 from agents.forms import ProviderForm
 from agents.models import Agent, Provider
@@ -61,7 +61,9 @@ class ProviderAdmin(ModelAdmin[Provider]):
         problem = ""
         if request.method == "POST":
             try:
-                tested = asking.check_provider(_with_key(provider), model)
+                tested = asking.check_provider(
+                    _with_key(provider), model, user=admin_of(request)
+                )
             except ValidationError as error:
                 problem = said(error)
         return page(

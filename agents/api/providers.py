@@ -10,6 +10,7 @@ from rest_framework import generics, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api import key_id, person
 from accounts.permissions import IsAdmin
 from agents import asking, services
 from agents.api.shared import asked, failed
@@ -135,7 +136,12 @@ class TestView(generics.GenericAPIView[Provider]):
     def post(self, request: Request, pk: int) -> Response:
         provider = self.get_object()
         fields = asked(self.get_serializer(data=request.data))
-        tested = asking.check_provider(provider, fields.get("model", ""))
+        tested = asking.check_provider(
+            provider,
+            fields.get("model", ""),
+            user=person(request),
+            api_key_id=key_id(request),
+        )
         return Response(TestedSerializer(tested).data)
 
 

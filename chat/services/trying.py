@@ -23,6 +23,7 @@ from chat import prompting
 from chat.errors import InvalidMessageError, TooLargeError
 from chat.ids import new_id
 from chat.models import Conversation, Message
+from chat.turns.codec import storable
 from llm import tokens
 from llm.client import Prompt
 from llm.errors import LLMError
@@ -50,7 +51,14 @@ class Tried:
     failure: LLMError | None
 
 
-def try_agent(*, agent: Agent, user: User, message: str, **draft: Any) -> Tried:
+def try_agent(
+    *,
+    agent: Agent,
+    user: User,
+    message: str,
+    api_key_id: int | None = None,
+    **draft: Any,
+) -> Tried:
     """Ask the agent as `draft` would change it: fields of a revision.
 
     Waits for the answer, without a connection to the database. Raises django's
@@ -75,10 +83,17 @@ def try_agent(*, agent: Agent, user: User, message: str, **draft: Any) -> Tried:
     )
     total = min(prompt.timeouts.total, _SECONDS)
     prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=total))
-    release()
+    subject = Subject(
+        user_id=user.pk,
+        agent_id=agent.pk,
+        api_key_id=api_key_id,
+        model=revision.model,
+        turn_id=new_id(),
+    )
     price = price_for(model=revision.model, prompt=prompt, at=timezone.now())
+    release()
     tried = async_to_sync(_answer)(prompt, revision.model, price)
-    _record(agent, user, tried)
+    _record(subject, tried)
     return tried
 
 
@@ -100,7 +115,7 @@ async def _answer(prompt: Prompt, model: str, price: UnitPrice | None) -> Tried:
                         usage = event.usage
     except LLMError as error:
         failure, usage = error, error.partial_usage
-    said, thought = "".join(text), "".join(reasoning)
+    said, thought = storable("".join(text)), storable("".join(reasoning))
     if usage is None:
         usage = Usage(0, 0)  # it failed before its first token
         if said or thought:
@@ -117,14 +132,9 @@ async def _answer(prompt: Prompt, model: str, price: UnitPrice | None) -> Tried:
     )
 
 
-def _record(agent: Agent, user: User, tried: Tried) -> None:
+def _record(subject: Subject, tried: Tried) -> None:
     record_call(
-        subject=Subject(
-            user_id=user.pk,
-            agent_id=agent.pk,
-            model=tried.model,
-            turn_id=new_id(),
-        ),
+        subject=subject,
         usage=tried.usage,
         price=tried.price,
         kind=UsageRecord.Kind.TRY,

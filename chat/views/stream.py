@@ -26,8 +26,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api import key_id
 from accounts.errors import APIError, handle
-from accounts.models import ApiKey, User
+from accounts.models import User
 from accounts.parsers import load_json
 from chat.body import Posted, read_body
 from chat.errors import (
@@ -146,8 +147,7 @@ def _asked(request: HttpRequest) -> tuple[User, int | None]:
         authenticators=[authenticate() for authenticate in AUTHENTICATION],
     )
     if isinstance(asked.user, User):
-        key = asked.auth
-        return asked.user, key.pk if isinstance(key, ApiKey) else None
+        return asked.user, key_id(asked)
     raise NotAuthenticated
 
 

@@ -9,7 +9,7 @@ from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import person
+from accounts.api import key_id, person
 from accounts.permissions import IsAdmin
 from agents.api.shared import asked, failed
 from agents.models import Agent
@@ -72,7 +72,9 @@ class TryView(generics.GenericAPIView[Any]):
         agent = generics.get_object_or_404(visible.by_reference(reference))
         fields = asked(self.get_serializer(data=request.data))
         try:
-            tried = try_agent(agent=agent, user=user, **fields)
+            tried = try_agent(
+                agent=agent, user=user, api_key_id=key_id(request), **fields
+            )
         except LLMError as error:
             return failed(error)
         if tried.failure is not None:

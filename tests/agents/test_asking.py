@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
+from asgiref.sync import async_to_sync
+from django.db import connection
 
 from agents.models import Agent
 from agents.models import Provider as ProviderRow
 from agents.services import create_provider, update_provider
 from chat.models import Conversation
+from chat.services.trying import try_agent
 from tenants.db import entered
 from tenants.models import Tenant
-from tests.factories import STAND_IN, point_agent
+from tests.factories import STAND_IN, person, point_agent
 from tests.provider import SECRET_MARKER, Answer, Provider
 from tests.servers import LiveServer
 from usage.models import UsageRecord
@@ -61,6 +64,10 @@ def test_a_test_asks_for_one_token_and_says_what_is_wrong(
     assert request.body["max_tokens"] == 1
     with entered(acme.scope):
         assert not Conversation.objects.exists()
+        record = UsageRecord.objects.get()
+    assert (record.kind, record.model) == ("test", f"{STAND_IN}/some-model")
+    assert record.status == ("done" if code is None else "failed")
+    assert (record.total_tokens > 0) == (code is None)
 
 
 def test_a_test_says_what_the_configuration_lacks(
@@ -86,6 +93,8 @@ def test_a_test_says_what_the_configuration_lacks(
         "nowhere": "provider_unavailable",
         "empty": "invalid",
     }
+    with entered(acme.scope):  # only who was asked is in the ledger
+        assert [r.model for r in UsageRecord.objects.all()] == ["nowhere/x"]
 
 
 def test_models_are_found_at_the_server_or_in_the_price_list(
@@ -201,3 +210,35 @@ def test_what_is_switched_off_is_not_offered(acme: Tenant, owner: httpx.Client) 
     assert agent["problem"] == f"The model {model} is switched off."
     sent = owner.post("/api/v1/chat", json={"message": "Hi", "stream": False})
     assert (sent.status_code, sent.json()["code"]) == (502, "provider_disabled")
+
+
+def test_what_a_key_asks_is_charged_to_it(acme: Tenant, owner: httpx.Client) -> None:
+    assert owner.post(TRY, json={"message": "Hi"}).status_code == 200
+    assert owner.post(f"{address(acme)}/test", json={}).status_code == 200
+    with entered(acme.scope):
+        used = UsageRecord.objects.values_list("kind", "api_key__name")
+        assert sorted(used) == [("test", "test"), ("try", "test")]
+
+
+def test_nobody_waits_for_a_draft_with_a_connection(
+    committed: None,
+    acme: Tenant,
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There are few of them, and an answer takes up to two minutes."""
+    point_agent(acme, provider.url)
+    held: list[bool] = []
+
+    async def answer(*_: Any) -> NoReturn:
+        raise AssertionError
+
+    def waits(_: Any) -> Any:
+        held.append(connection.connection is not None)
+        return async_to_sync(answer)
+
+    monkeypatch.setattr("chat.services.trying.async_to_sync", waits)
+    with entered(acme.scope), pytest.raises(AssertionError):
+        agent = Agent.objects.select_related("revision").get()
+        try_agent(agent=agent, user=person(acme, "owner"), message="Hi")
+    assert held == [False]

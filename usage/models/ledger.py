@@ -50,6 +50,7 @@ class UsageRecord(models.Model):
         REPLY = "reply", "Reply"
         TITLE = "title", "Title"
         TRY = "try", "Trying an agent"
+        TEST = "test", "Testing a provider"
         CORRECTION = "correction", "Correction"
 
     # Without constraints in the database: who and what was charged stays readable

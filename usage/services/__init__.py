@@ -1,7 +1,12 @@
 """Writes of the meter; each module has one noun of it."""
 
 from usage.services.prices import price_for
-from usage.services.recording import Subject, record_call, record_correction
+from usage.services.recording import (
+    Subject,
+    record_call,
+    record_correction,
+    record_test,
+)
 from usage.services.reserving import Grant, reserve
 from usage.services.settling import Alert, settle
 
@@ -12,6 +17,7 @@ __all__ = [
     "price_for",
     "record_call",
     "record_correction",
+    "record_test",
     "reserve",
     "settle",
 ]

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+from uuid import uuid4
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
+from llm.client import Prompt
 from llm.events import Usage
 from usage.models import UsageRecord
 from usage.models.ledger import TOKENS
 from usage.pricing import UnitPrice, cost_of
+from usage.services.prices import price_for
 from usage.services.rolling import roll_up
 
 _LARGEST: Final = 2**31 - 1
@@ -76,6 +80,35 @@ def record_call(
     )
     roll_up(record)
     return record
+
+
+def record_test(
+    *,
+    user_id: int,
+    api_key_id: int | None,
+    model: str,
+    prompt: Prompt,
+    usage: Usage,
+    failed: bool,
+    duration_ms: int,
+) -> None:
+    """A call by which an admin tested a provider (settings.TEST_RECORDER)."""
+    status = UsageRecord.Status.FAILED if failed else UsageRecord.Status.DONE
+    record_call(
+        subject=Subject(
+            user_id=user_id,
+            agent_id=None,
+            api_key_id=api_key_id,
+            model=model,
+            turn_id=uuid4().hex,
+        ),
+        usage=usage,
+        price=price_for(model=model, prompt=prompt, at=timezone.now()),
+        kind=UsageRecord.Kind.TEST,
+        status=status,
+        ttft_ms=None,
+        duration_ms=duration_ms,
+    )
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import Model
 from django.forms.fields import InvalidJSONInput
 from django.utils.html import format_html, format_html_join
@@ -14,8 +15,11 @@ from django.utils.safestring import SafeString
 from rest_framework.exceptions import ParseError
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelect2Widget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -27,11 +31,14 @@ from accounts.parsers import load_json
 from agents import services
 from agents.looks import STARTERS_LIMIT
 from agents.models import Agent, Provider
-from agents.parameters import BOUNDS
+from agents.parameters import BOUNDS, CHECKS, Number, OneOf, Whole
 from agents.variables import VARIABLES
 from llm.catalogue import provider_names
 
 M = TypeVar("M", bound=Model)
+# Parameters that have a field each, and those that are written as JSON.
+SIMPLE = tuple(n for n, c in CHECKS.items() if isinstance(c, Number | Whole | OneOf))
+OTHERS = tuple(name for name in CHECKS if name not in SIMPLE)
 
 
 class ServiceForm(forms.ModelForm[M]):
@@ -72,6 +79,8 @@ class LinesField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> Any:
+        # The field's own validators would look for it in the list.
+        ProhibitNullCharactersValidator()(value or "")
         lines = (line.strip() for line in (value or "").splitlines())
         return [line for line in lines if line]
 
@@ -96,6 +105,39 @@ class ParametersField(forms.JSONField):
     def bound_data(self, data: Any, initial: Any) -> Any:
         """Shown again as it was typed; Django's would parse it once more."""
         return InvalidJSONInput(data) if isinstance(data, str) else data
+
+
+def parameter_field(name: str, help_text: str) -> forms.Field:
+    """Of the bounds in agents.parameters; left empty, the parameter is not set."""
+    match CHECKS[name]:
+        case Number(low, high):
+            return forms.FloatField(
+                min_value=low,
+                max_value=high,
+                required=False,
+                widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+                help_text=help_text,
+            )
+        case Whole(low, high):
+            return forms.IntegerField(
+                min_value=low,
+                max_value=high,
+                required=False,
+                widget=UnfoldAdminIntegerFieldWidget,
+                help_text=help_text,
+            )
+        case OneOf(words):
+            return forms.ChoiceField(
+                choices=[
+                    ("", "as the model has it"),
+                    *((word, word) for word in words),
+                ],
+                required=False,
+                widget=UnfoldAdminSelectWidget,
+                help_text=help_text,
+            )
+        case _:
+            raise AssertionError(f"{name} has no simple field")
 
 
 class ProviderForm(ServiceForm[Provider]):
@@ -212,13 +254,41 @@ class AgentForm(ServiceForm[Agent]):
         "search_conversations (of the person it talks with), fetch_page (reads public "
         "web pages), and server__tool of an MCP server; “Check” there lists them.",
     )
+    temperature = parameter_field(
+        "temperature", "Near 0: sober and repeatable. Near 2: surprising. 0 to 2."
+    )
+    top_p = parameter_field(
+        "top_p",
+        "Only the likeliest words that make up this share, 0 to 1. Set this or the "
+        "temperature, not both.",
+    )
+    max_tokens = parameter_field(
+        "max_tokens", "How long a reply may be; 100 tokens are some 75 English words."
+    )
+    reasoning_effort = parameter_field(
+        "reasoning_effort", "How long it thinks before it answers, if it can."
+    )
+    verbosity = parameter_field("verbosity", "How much it says.")
+    presence_penalty = parameter_field(
+        "presence_penalty", "Above 0: rather new topics. -2 to 2."
+    )
+    frequency_penalty = parameter_field(
+        "frequency_penalty", "Above 0: fewer repeated words. -2 to 2."
+    )
+    seed = parameter_field(
+        "seed", "The same number: the same answer to the same question, nearly always."
+    )
+    max_steps = parameter_field(
+        "max_steps", "How often it may call tools for one answer, 1 to 20."
+    )
     parameters = ParametersField(
+        label="Other parameters",
         required=False,
         initial=dict,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-        help_text='For example {"temperature": 0.3, "max_tokens": 800}. There are '
-        + "; ".join(f"{name}: {bounds}" for name, bounds in BOUNDS.items())
-        + ". Not every model takes every one; saving tells.",
+        help_text='As JSON, for example {"stop": ["END"]}. There are '
+        + "; ".join(f"{name}: {BOUNDS[name]}" for name in OTHERS)
+        + ".",
     )
     starters = LinesField(
         label="Starter questions",
@@ -248,16 +318,28 @@ class AgentForm(ServiceForm[Agent]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if revision := self.instance.revision:
-            self.initial.update(revision.content)
+            parameters = revision.parameters
+            others = {name: parameters[name] for name in OTHERS if name in parameters}
+            self.initial.update(revision.content | parameters)
+            self.initial["parameters"] = others
+
+    def clean_parameters(self) -> dict[str, Any]:
+        others = self.cleaned_data["parameters"] or {}
+        if not isinstance(others, dict):
+            raise ValidationError("Give an object of names and values.")
+        for name in SIMPLE:
+            if name in others:
+                raise ValidationError(f"{name} has a field of its own.")
+        return others
 
     def keep(self, cleaned: dict[str, Any]) -> Agent:
         # Browsers send line breaks as CR LF; a prompt has them as it was written.
         prompt = cleaned["system_prompt"].replace("\r\n", "\n")
-        fields = {
-            **cleaned,
-            "system_prompt": prompt,
-            "parameters": cleaned["parameters"] or {},
-        }
+        fields = {k: v for k, v in cleaned.items() if k not in SIMPLE}
+        simple = {name: cleaned[name] for name in SIMPLE}
+        chosen = {name: v for name, v in simple.items() if v not in (None, "")}
+        fields["parameters"] = {**cleaned["parameters"], **chosen}
+        fields["system_prompt"] = prompt
         if self.instance.pk is None:
             return services.create_agent(**fields, author=self.author)
         return services.update_agent(agent=self.instance, author=self.author, **fields)

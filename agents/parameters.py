@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,29 +19,35 @@ MAX_STEPS = 8
 _ALWAYS_TAKEN = frozenset({"max_tokens", "max_steps"})
 
 
-def _number(low: float, high: float) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
+@dataclass(frozen=True, slots=True)
+class Number:
+    low: float
+    high: float
+
+    def __call__(self, value: Any) -> str:
         good = isinstance(value, int | float) and not isinstance(value, bool)
-        return "" if good and low <= value <= high else f"a number from {low} to {high}"
+        within = good and self.low <= value <= self.high
+        return "" if within else f"a number from {self.low} to {self.high}"
 
-    return check
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    low: int
+    high: int
 
-def _integer(low: int, high: int) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
+    def __call__(self, value: Any) -> str:
         good = isinstance(value, int) and not isinstance(value, bool)
-        whole = f"a whole number from {low} to {high}"
-        return "" if good and low <= value <= high else whole
-
-    return check
+        within = good and self.low <= value <= self.high
+        return "" if within else f"a whole number from {self.low} to {self.high}"
 
 
-def _one_of(*words: str) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        good = isinstance(value, str) and value in words
-        return "" if good else f"one of {', '.join(words)}"
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    words: tuple[str, ...]
 
-    return check
+    def __call__(self, value: Any) -> str:
+        good = isinstance(value, str) and value in self.words
+        return "" if good else f"one of {', '.join(self.words)}"
 
 
 def _stop(value: Any) -> str:
@@ -92,22 +99,23 @@ def _storable(word: str) -> bool:
     return not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in word)
 
 
-_CHECKS: dict[str, Callable[[Any], str]] = {
-    "temperature": _number(0, 2),
-    "top_p": _number(0, 1),
-    "presence_penalty": _number(-2, 2),
-    "frequency_penalty": _number(-2, 2),
-    "max_tokens": _integer(1, 1_000_000),
-    "max_steps": _integer(1, 20),
-    "seed": _integer(0, 2**31 - 1),
+# Each says what a value should be, nothing if it is that.
+CHECKS: dict[str, Callable[[Any], str]] = {
+    "temperature": Number(0, 2),
+    "top_p": Number(0, 1),
+    "presence_penalty": Number(-2, 2),
+    "frequency_penalty": Number(-2, 2),
+    "max_tokens": Whole(1, 1_000_000),
+    "max_steps": Whole(1, 20),
+    "seed": Whole(0, 2**31 - 1),
     "stop": _stop,
-    "reasoning_effort": _one_of("none", "minimal", "low", "medium", "high", "xhigh"),
-    "verbosity": _one_of("low", "medium", "high"),
+    "reasoning_effort": OneOf(("none", "minimal", "low", "medium", "high", "xhigh")),
+    "verbosity": OneOf(("low", "medium", "high")),
     "response_format": _response_format,
 }
-PARAMETERS = tuple(_CHECKS)
+PARAMETERS = tuple(CHECKS)
 # What each one may be, in words.
-BOUNDS = {name: check(None) for name, check in _CHECKS.items()}
+BOUNDS = {name: check(None) for name, check in CHECKS.items()}
 
 
 def validate_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,9 +127,9 @@ def validate_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
         raise ValidationError("Parameters are an object of names and values.")
     clean: dict[str, Any] = {}
     for name, value in parameters.items():
-        check = _CHECKS.get(name)
+        check = CHECKS.get(name)
         if check is None:
-            known = ", ".join(_CHECKS)
+            known = ", ".join(CHECKS)
             raise ValidationError(f"There is no parameter “{name}”; known: {known}.")
         if value is None:
             continue

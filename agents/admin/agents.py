@@ -47,9 +47,22 @@ class AgentAdmin(ModelAdmin[Agent]):
             "How it answers",
             {
                 "fields": [
-                    *("system_prompt", "model", "problem", "fallbacks"),
-                    *("parameters", "tools"),
-                ]
+                    *("system_prompt", "model", "problem", "fallbacks", "tools"),
+                ],
+            },
+        ),
+        (
+            "Parameters",
+            {
+                "description": "What is left empty is as the model has it. Not every "
+                "model takes every one; saving tells.",
+                "fields": [
+                    ("temperature", "top_p"),
+                    ("max_tokens", "seed"),
+                    ("reasoning_effort", "verbosity"),
+                    ("presence_penalty", "frequency_penalty"),
+                    *("max_steps", "parameters"),
+                ],
             },
         ),
         ("How it looks", {"fields": [("color", "emoji"), "starters"]}),

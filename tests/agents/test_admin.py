@@ -42,7 +42,7 @@ AGENT = {
     "published": "on",
     "model": MODEL,
     "system_prompt": "One.\r\nTwo.",
-    "parameters": '{"temperature": 0.5}',
+    "temperature": "0.5",
     "color": "slate",
     "visibility": "everybody",
     "position": "0",
@@ -146,6 +146,8 @@ def test_a_provider_in_use_cannot_be_deleted(acme: Tenant, admin: TenantClient) 
         "[" * 5_000,
         '{"seed": ' + "1" * 5_000 + "}",
         '{"temperature": NaN}',
+        '{"response_format": {"type": "json_schema", "json_schema": '
+        '{"name": "a", "schema": {"maximum": 1e400}}}}',
         "{",
         "[1]",
     ],
@@ -166,6 +168,32 @@ def test_a_stop_text_the_database_cannot_keep_is_refused(stop: object) -> None:
     with pytest.raises(ValidationError):
         validate_parameters({"stop": stop})
     assert validate_parameters({"stop": "\n\U0001f600"})
+
+
+def test_parameters_have_fields_and_the_rest_is_json(
+    acme: Tenant, admin: TenantClient
+) -> None:
+    chosen = {"top_p": "0.9", "seed": "7", "reasoning_effort": "low"}
+    others = {"parameters": '{"stop": ["END"]}'}
+    assert saved(admin.post(f"{AGENTS}/add/", AGENT | chosen | others))
+    with entered(acme.scope):
+        agent = Agent.objects.select_related("revision").get(slug="tutor")
+        assert agent.revision is not None
+        kept = agent.revision.parameters
+    assert kept == {
+        **{"temperature": 0.5, "top_p": 0.9, "seed": 7, "reasoning_effort": "low"},
+        "stop": ["END"],
+    }
+    url = f"{AGENTS}/{agent.pk}/change/"
+    shown = admin.get(url).context["adminform"].form
+    values = {name: shown[name].value() for name in (*chosen, "temperature")}
+    assert values == {k: v for k, v in kept.items() if k != "stop"}
+    assert shown["parameters"].value() == '{"stop": ["END"]}'
+    assert saved(admin.post(url, AGENT | chosen | others))
+    assert saved(admin.post(url, AGENT | others | {"temperature": ""}))
+    with entered(acme.scope):
+        revisions = agent.revisions.values_list("number", "parameters")
+        assert list(revisions) == [(2, {"stop": ["END"]}), (1, kept)]
 
 
 def test_an_agent_is_made_and_revised_by_its_author(
@@ -201,7 +229,11 @@ def test_an_agent_is_made_and_revised_by_its_author(
         {"slug": "42"},
         {"model": "nobody/gpt"},
         {"model": "gpt"},
-        {"parameters": '{"temperature": 9}'},
+        {"temperature": "9"},
+        {"seed": "1.5"},
+        {"verbosity": "loud"},
+        {"parameters": '{"temperature": 0.5}'},
+        {"starters": "a\x00b"},
         {"parameters": "[1]"},
         {"parameters": "{"},
         {"published": "", "is_default": "on"},

@@ -41,7 +41,13 @@ _PAGES = {
         ("accounts_user", "People", "group"),
         ("accounts_apikey", "API keys", "key"),
     ],
-    "Usage": [("usage_usagerecord", "Usage records", "monitoring")],
+    "Usage": [
+        ("usage_budget", "Budgets", "savings"),
+        ("usage_pricerule", "Prices", "sell"),
+        ("usage_dailyusage", "Usage by day", "bar_chart"),
+        ("usage_usagerecord", "Usage records", "monitoring"),
+        ("usage_usagesettings", "Limits and warnings", "tune"),
+    ],
     "Workspace": [
         ("chat_chatsettings", "Chat settings", "settings"),
         ("chat_shareevent", "Sharing log", "share"),

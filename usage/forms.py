@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import ApiKey, User
 from agents.models import Agent
@@ -20,15 +21,22 @@ class BudgetForm(forms.ModelForm[Budget]):
     """A new budget: whom it is for is chosen by name."""
 
     person = forms.ModelChoiceField(
-        User.objects.order_by("email"), required=False, help_text="For one person."
+        User.objects.order_by("email"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="For one person.",
     )
     agent = forms.ModelChoiceField(
-        Agent.objects.order_by("name"), required=False, help_text="For one agent."
+        Agent.objects.order_by("name"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="For one agent.",
     )
     key = forms.ModelChoiceField(
         ApiKey.objects.select_related("user"),
         required=False,
         label="API key",
+        widget=UnfoldAdminSelectWidget,
         help_text="For one API key.",
     )
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from agents.models import REVISED, AgentRevision
+
+# Longer prompts are shown as replaced: difflib's time grows with the square of the
+# lines, to 16 s where every other one of 20,000 has changed.
+_LINES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +26,27 @@ class Difference:
 
 
 def difference(old: AgentRevision, new: AgentRevision) -> Difference:
-    lines = difflib.unified_diff(
-        old.system_prompt.splitlines(),
-        new.system_prompt.splitlines(),
-        fromfile=f"revision {old.number}",
-        tofile=f"revision {new.number}",
-        lineterm="",
-    )
     before, after = old.content, new.content
     return Difference(
         old=old.number,
         new=new.number,
-        prompt="\n".join(lines),
+        prompt="\n".join(_prompt_lines(old, new)),
         changed={
             name: [before[name], after[name]]
             for name in REVISED
             if name != "system_prompt" and before[name] != after[name]
         },
     )
+
+
+def _prompt_lines(old: AgentRevision, new: AgentRevision) -> Iterable[str]:
+    names = (f"revision {old.number}", f"revision {new.number}")
+    before, after = old.system_prompt.splitlines(), new.system_prompt.splitlines()
+    if before == after or max(len(before), len(after)) <= _LINES:
+        return difflib.unified_diff(before, after, *names, lineterm="")
+    return [
+        *(f"--- {names[0]}", f"+++ {names[1]}"),
+        f"@@ -1,{len(before)} +1,{len(after)} @@",
+        *(f"-{line}" for line in before),
+        *(f"+{line}" for line in after),
+    ]

@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check lint bench lock clean pango system-packages
+.PHONY: help run serve test check lint bench screenshots messages lock clean pango system-packages
 
 WORKERS ?= 2
 VENV := .venv
@@ -20,6 +20,8 @@ help:
 	@echo 'make test             the whole test suite'
 	@echo 'make check            linters, types, layers, migrations, then the tests'
 	@echo 'make bench            the measurements of docs/performance.md'
+	@echo 'make screenshots      pictures of the main pages and states, in var/screenshots'
+	@echo 'make messages         renew the catalogues in locale/ after texts were changed'
 	@echo 'make lock             renew the lock files from requirements*.in'
 	@echo 'make clean            remove .venv and caches; data in DATA_DIR stays'
 
@@ -46,6 +48,16 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev $(VENV)/proxy/.installed
 	$(BIN)/python -m bench
+
+screenshots: $(VENV)/.installed-dev system-packages
+	$(BIN)/python -m pytest -q tests/browser/screenshots.py
+
+# Needs gettext. The compiled catalogues are kept in Git too: whoever runs Parley needs
+# no tool for them, and tests/test_translations.py compares the two.
+messages: $(VENV)/.installed-dev
+	$(BIN)/python manage.py makemessages --all --no-location --no-wrap \
+		--ignore=.venv --ignore=var --ignore=tests --ignore=bench
+	$(BIN)/python manage.py compilemessages --ignore=.venv
 
 lock: $(VENV)/.installed-dev
 	for name in requirements requirements-model requirements-dev \
@@ -129,4 +141,5 @@ system-packages: pango
 	command -v chromium >/dev/null || missing=' chromium'; \
 	{ command -v node && command -v npm; } >/dev/null || \
 		missing="$$missing nodejs npm"; \
+	command -v xgettext >/dev/null || missing="$$missing gettext"; \
 	$(call install_missing,some tests need,without them those tests skip)

@@ -9,6 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
 from accounts.querysets import ApiKeyManager, UserManager
@@ -16,12 +17,22 @@ from accounts.querysets import ApiKeyManager, UserManager
 
 class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox: untyped
     class Role(models.TextChoices):
-        OWNER = "owner", "Owner"
-        ADMIN = "admin", "Admin"
-        MEMBER = "member", "Member"
+        OWNER = "owner", _("Owner")
+        ADMIN = "admin", _("Admin")
+        MEMBER = "member", _("Member")
 
-    email = models.EmailField("e-mail", unique=True)
-    name = models.CharField(max_length=150, blank=True)
+    class Theme(models.TextChoices):
+        SYSTEM = "system", _("As my device")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
+
+    class TextSize(models.TextChoices):
+        NORMAL = "normal", _("Normal")
+        LARGE = "large", _("Large")
+        LARGER = "larger", _("Larger")
+
+    email = models.EmailField(_("e-mail"), unique=True)
+    name = models.CharField(_("name"), max_length=150, blank=True)
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
     is_active = models.BooleanField(
         "active",
@@ -29,6 +40,17 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox: u
         help_text="Switched off, the person can no longer sign in or use a key.",
     )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    theme = models.CharField(
+        _("Colours"), max_length=6, choices=Theme.choices, default=Theme.SYSTEM
+    )
+    text_size = models.CharField(
+        _("Size of text"),
+        max_length=6,
+        choices=TextSize.choices,
+        default=TextSize.NORMAL,
+    )
+    # Empty: whatever the browser asks for.
+    language = models.CharField(_("Language"), max_length=10, blank=True)
 
     objects: ClassVar[UserManager] = UserManager()
 

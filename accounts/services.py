@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -93,3 +94,9 @@ def mark_used(*, key: ApiKey) -> None:
     ApiKey.objects.filter(pk=key.pk).filter(
         models.Q(last_used_at=None) | models.Q(last_used_at__lt=now - LAST_USED_STEP)
     ).update(last_used_at=now)
+
+
+def end_other_sessions(*, user: User, current: str) -> None:
+    """Sign the person out everywhere but in the session `current`."""
+    for session in UserSession.objects.filter(user=user).exclude(session_key=current):
+        session.end()

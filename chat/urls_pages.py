@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat.views import pages, search, sharing
+from chat.views import data, listing, pages, search, sharing, welcome
 
 app_name = "chat"
 urlpatterns = [
@@ -19,5 +19,12 @@ urlpatterns = [
     path("c/<id:conversation_id>/leave", sharing.leave, name="leave"),
     path("s/<id:token>", sharing.shared, name="shared"),
     path("s/<id:token>/copy", sharing.copy, name="shared-copy"),
+    path("c/<id:conversation_id>/seen", listing.seen, name="seen"),
+    path("c/<id:conversation_id>/listed", listing.one, name="listed"),
+    path("conversations", listing.conversations, name="conversations"),
+    path("welcome", welcome.welcome, name="welcome"),
     path("search", search.page, name="search"),
+    path("search/results", search.results, name="search-results"),
+    path("settings/data", data.data, name="data"),
+    path("settings/shortcuts", data.shortcuts, name="shortcuts"),
 ]

@@ -67,6 +67,7 @@ TENANT_APPS = [
     "knox",
     "allauth",
     "allauth.account",
+    "allauth.usersessions",
     "agents",
     "usage",
     "chat",
@@ -115,6 +116,8 @@ MIDDLEWARE = [
     "config.metrics.MetricsMiddleware",
     "config.middleware.RequestIdMiddleware",
     "config.middleware.StaticMiddleware",
+    # Before the tenant, whose refusals are pages too.
+    "accounts.middleware.PreferencesMiddleware",
     "tenants.middleware.TenantMiddleware",
     "config.middleware.SecurityMiddleware",
     "config.middleware.SessionMiddleware",
@@ -132,11 +135,13 @@ TEMPLATES: list[dict[str, Any]] = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"styles": "config.styles"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "tenants.context_processors.tenant",
+                "accounts.context_processors.preferences",
             ],
         },
     },
@@ -146,7 +151,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 IMPORT_MAX_BYTES = env.integer("IMPORT_MAX_MB", 100, minimum=1) * 1024 * 1024
 IMPORT_UNPACKED_FACTOR = 4
 # Addresses that take larger requests, with room for what multipart adds.
-LARGE_REQUESTS = {"/api/v1/import": IMPORT_MAX_BYTES + 64 * 1024}
+LARGE_REQUESTS = dict.fromkeys(
+    ("/api/v1/import", "/settings/data"), IMPORT_MAX_BYTES + 64 * 1024
+)
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -326,6 +333,9 @@ SSE_KEEP_ALIVE = env.seconds("SSE_KEEP_ALIVE", 15)
 
 # -------------------------------------------------------- language, logs and metrics
 LANGUAGE_CODE = "en"
+# Each has a catalogue in locale/, of which `make messages` keeps the compiled form.
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("he", "עברית")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

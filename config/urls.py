@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from config.docs import DocsView
+from config.styles import sheet
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"
@@ -12,8 +13,10 @@ handler404 = "config.errors.not_found"
 handler500 = "config.errors.server_error"
 
 urlpatterns = [
+    path("styles/<slug:name>-<slug:digest>.css", sheet, name="styles"),
     path("", include("chat.urls_pages")),
     path("", include("usage.urls_pages")),
+    path("settings", include("accounts.urls_settings")),
     path("accounts/", include("accounts.urls_pages")),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

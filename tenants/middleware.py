@@ -13,6 +13,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
 from tenants.db import PUBLIC, current
 from tenants.hosts import Resolution, resolve
@@ -60,24 +61,25 @@ class TenantMiddleware:
 
 
 def _unavailable(request: HttpRequest) -> HttpResponse:
-    detail = "The database is busy or away. Try again in some seconds."
+    detail = _("The database is busy or away. Try again in some seconds.")
     headers = {"Retry-After": "5"}
     if request.path.startswith(_JSON_PREFIXES):
         body = {"detail": detail, "code": "database_unavailable"}
         return JsonResponse(body, status=503, headers=headers)
-    page = render_to_string("tenants/unavailable.html", {"detail": detail})
+    page = render_to_string("tenants/unavailable.html", {"detail": detail}, request)
     return HttpResponse(page, status=503, headers=headers)
 
 
 def _refusal(request: HttpRequest, resolution: Resolution) -> HttpResponse:
     if resolution.suspended:
         status, code = 403, "tenant_suspended"
-        detail = "This workspace is suspended. Ask whoever runs it."
+        detail = _("This workspace is suspended. Ask whoever runs it.")
         template = "tenants/suspended.html"
     else:
         status, code = 404, "unknown_host"
-        detail = "There is no workspace at this address."
+        detail = _("There is no workspace at this address.")
         template = "tenants/unknown.html"
     if request.path.startswith(_JSON_PREFIXES):
         return JsonResponse({"detail": detail, "code": code}, status=status)
-    return HttpResponse(render_to_string(template, {"detail": detail}), status=status)
+    page = render_to_string(template, {"detail": detail}, request)
+    return HttpResponse(page, status=status)

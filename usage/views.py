@@ -8,9 +8,11 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
+from usage.charts import chart
 from usage.models import Budget, DailyUsage
 from usage.periods import month_of, today
 from usage.summaries import summarise
@@ -35,7 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "month": totals,
             "budgets": _budgets(request.user, now.first),
             "days": days,
-            "busiest": max((day["total_tokens"] for day in days), default=0),
+            "chart": chart(days, month),
             "agents": summarise(of_month, "agent")[1],
             "models": summarise(of_month, "model")[1],
         },
@@ -48,7 +50,12 @@ def _budgets(user: User, day: date) -> list[Budget]:
     budgets: list[Any] = list(found.order_by("scope", "period"))
     for budget in budgets:
         limits = (
-            (budget.limit_tokens, budget.period_spent_tokens, count, " tokens"),
+            (
+                budget.limit_tokens,
+                budget.period_spent_tokens,
+                count,
+                f" {gettext('tokens')}",
+            ),
             (budget.limit_cost, budget.period_spent_cost, money, ""),
         )
         budget.lefts = [

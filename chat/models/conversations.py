@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from agents.models import Agent, AgentRevision, Credential
@@ -50,6 +51,10 @@ class Conversation(models.Model):
     last_message_preview = models.CharField(max_length=PREVIEW_LENGTH, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     pinned_at = models.DateTimeField(null=True, blank=True)
+    # When its owner last looked at it.
+    seen_at = models.DateTimeField(
+        default=timezone.now, db_default=Now(), editable=False
+    )
     # The end of the branch that is shown; it has no children.
     active_leaf = models.ForeignKey(
         "Message",
@@ -102,6 +107,10 @@ class Conversation(models.Model):
 
     def unpin(self) -> None:
         self._change(pinned_at=None)
+
+    def see(self) -> None:
+        """Its owner looks at it. No change of the conversation itself."""
+        Conversation.objects.filter(pk=self.pk).update(seen_at=timezone.now())
 
     def hand_to(self, agent: Agent) -> None:
         """The agent that answers from now on, where a send names none."""

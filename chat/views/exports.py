@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from threading import BoundedSemaphore
+from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -20,12 +21,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import User
 from chat.errors import ExportBusyError, TooLargeError
 from chat.exporting.archive import archive
 from chat.exporting.files import attachment
 from chat.exporting.making import FORMATS, make_file
 from chat.exporting.transcript import conversation_for_export
-from chat.services.importing import import_file
+from chat.services.importing import Report, import_file
 from chat.views.api import one_of, person
 from tenants.db import scope
 
@@ -130,14 +132,21 @@ class ImportView(APIView):
         """Take the conversations of an export file: our JSON or zip, ChatGPT's or
         Claude's conversations.json or the zip it came in. Each becomes a new one."""
         file = request.FILES.get("file")
-        if not isinstance(file, UploadedFile) or file.file is None:
+        if not isinstance(file, UploadedFile):
             raise ValidationError({"file": ["Send the file as multipart/form-data."]})
-        if (file.size or 0) > settings.IMPORT_MAX_BYTES:
-            limit = settings.IMPORT_MAX_BYTES // 1024**2
-            raise TooLargeError(f"The file is too large; the limit is {limit} MiB.")
-        if not _imports.acquire(blocking=False):
-            raise ExportBusyError
-        try:
-            return Response(import_file(owner=person(request), file=file.file))
-        finally:
-            _imports.release()
+        return Response(take_file(owner=person(request), file=file))
+
+
+def take_file(*, owner: User, file: UploadedFile[Any]) -> Report:
+    """Import an uploaded file, within the limits of size and of imports at once."""
+    if file.file is None:
+        raise ValidationError({"file": ["Send the file as multipart/form-data."]})
+    if (file.size or 0) > settings.IMPORT_MAX_BYTES:
+        limit = settings.IMPORT_MAX_BYTES // 1024**2
+        raise TooLargeError(f"The file is too large; the limit is {limit} MiB.")
+    if not _imports.acquire(blocking=False):
+        raise ExportBusyError
+    try:
+        return import_file(owner=owner, file=file.file)
+    finally:
+        _imports.release()

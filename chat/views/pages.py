@@ -11,7 +11,6 @@ from functools import partial
 from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
@@ -20,16 +19,15 @@ from accounts.errors import APIError
 from accounts.models import User
 from agents.models import Agent
 from chat.body import read_body
-from chat.ids import VALID
 from chat.models import Conversation, Message
 from chat.querysets import ConversationQuerySet
 from chat.services.starting import start_turn
 from chat.templatetags.chat_markup import MARKS
 from chat.turns.background import get_background
 from chat.turns.ending import stop_turns_and_wait
+from chat.views.listing import sidebar
 from tenants.db import release, scope
 
-LISTED = 30
 MESSAGES = 100
 # More than this at once no browser shows comfortably.
 MESSAGES_MAX = 5_000
@@ -122,13 +120,12 @@ def _page(
         "text": text,
         "notice": notice,
         "role": found.role_of(user) if found else "owner",
-        "shared_with_me": Conversation.objects.shared_with(user)
-        .active()
-        .newest_first()[:LISTED],
         "blanks": _blanks(),
-        **_listed(user, request.GET.get("before", "")),
+        **sidebar(user, request.GET.get("before", "")),
     }
     if found is not None:
+        if found.owner_id == user.pk:
+            found.see()
         context |= _transcript(found, request.GET.get("messages", ""))
     return render(request, "chat/conversation_page.html", context)
 
@@ -141,21 +138,6 @@ def _blanks() -> dict[str, object]:
         "item": Conversation(pk=""),
         "marks": (*MARKS, "lost"),
     }
-
-
-def _listed(user: User, before: str) -> dict[str, object]:
-    """A page of the list, newest first; `before` is the id of the last one shown."""
-    mine = Conversation.objects.owned_by(user)
-    rows = mine.active().newest_first()
-    last = mine.filter(pk=before).first() if VALID.match(before) else None
-    if last is not None:
-        earlier = Q(last_message_at__lt=last.last_message_at)
-        rows = rows.filter(
-            earlier | Q(last_message_at=last.last_message_at, pk__lt=last.pk)
-        )
-    shown = list(rows[: LISTED + 1])
-    older = f"before={shown[LISTED - 1].pk}" if len(shown) > LISTED else ""
-    return {"conversations": shown[:LISTED], "older": older}
 
 
 def _transcript(found: Conversation, wanted: str) -> dict[str, object]:

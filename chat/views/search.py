@@ -70,6 +70,16 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "chat/search_page.html", context)
 
 
+@login_required
+@require_GET
+def results(request: HttpRequest) -> HttpResponse:
+    """The first of them, for a field that searches while somebody types."""
+    assert isinstance(request.user, User)  # noqa: S101  # login_required said so
+    typed = request.GET.get("q", "")
+    found = _results(request.user, typed, "") if typed.strip() else {}
+    return render(request, "chat/_search_found.html", {"q": typed, **found})
+
+
 def _results(user: User, typed: str, wanted: str) -> dict[str, object]:
     asked = SearchSerializer(data={"q": typed})
     if not asked.is_valid():

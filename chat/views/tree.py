@@ -10,11 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import User
 from chat.errors import TurnRunningError
 from chat.ids import PATTERN
 from chat.models import Conversation, Turn
 from chat.serializers import ConversationSerializer, conversation_as_json
-from chat.services.bulk import ENDING, change_many, owned_among
+from chat.services.bulk import ENDING, Action, change_many, owned_among
 from chat.services.forking import fork
 from chat.services.tree import delete_message
 from chat.turns.ending import stop_turns_and_wait
@@ -93,13 +94,18 @@ class BulkView(generics.GenericAPIView[Conversation]):
         asked.is_valid(raise_exception=True)
         user, action = person(request), asked.validated_data["action"]
         ids = list(dict.fromkeys(asked.validated_data["ids"]))
-        stuck = _stop_each(owned_among(user, ids)) if action in ENDING else set()
-        changed = change_many(user=user, ids=set(ids) - stuck, action=action)
+        changed = stop_and_change(user=user, ids=set(ids), action=action)
         answer = {
             "changed": [pk for pk in ids if pk in changed],
             "skipped": [pk for pk in ids if pk not in changed],
         }
         return Response(answer)
+
+
+def stop_and_change(*, user: User, ids: set[str], action: Action) -> set[str]:
+    """`change_many`, after turns that stand in its way were stopped."""
+    stuck = _stop_each(owned_among(user, ids)) if action in ENDING else set()
+    return change_many(user=user, ids=ids - stuck, action=action)
 
 
 def _stop_each(conversation_ids: set[str]) -> set[str]:

@@ -93,7 +93,10 @@ def test_a_conversation_shows_its_messages(acme: Tenant, client_for: ClientFor) 
     page = client_for(acme, "member").get(f"/c/{made.pk}").content.decode()
     assert '<div class="bubble" data-text>q0</div>' in page
     assert "<p><em>r0</em></p>" in page
-    assert f'<a href="/c/{made.pk}" aria-current="page">Plans</a>' in page
+    link = (
+        f'<a href="/c/{made.pk}" aria-current="page"><span dir="auto">Plans</span></a>'
+    )
+    assert link in page
 
 
 @pytest.mark.parametrize(
@@ -281,11 +284,26 @@ def test_a_persons_account_pages_are_whole(
     answer = client_for(acme, "member").get(path)
     assert answer.status_code == 200
     page = answer.content.decode()
-    assert "css/base.css" in page
-    assert '<nav aria-label="Account">' in page
+    assert "/styles/pages-" in page
+    assert '<nav class="settings-nav"' in page
 
 
 def test_the_platforms_host_says_what_it_is(client_for: ClientFor) -> None:
     answer = client_for(None).get("/")
     assert answer.status_code == 200
     assert 'href="/admin/"' in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/conversations"])
+def test_a_pages_styles_come_as_one_file_that_may_be_kept(
+    acme: Tenant, client_for: ClientFor, path: str
+) -> None:
+    client = client_for(acme, "member")
+    page = client.get(path).content.decode()
+    assert page.count('rel="stylesheet"') == 1
+    address = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
+    answer = client_for(acme).get(address)
+    assert answer["Content-Type"] == "text/css; charset=utf-8"
+    assert "immutable" in answer["Cache-Control"]
+    assert b"--accent:" in answer.content and b".sidebar {" in answer.content
+    assert client.get("/styles/other-0123456789ab.css").status_code == 404

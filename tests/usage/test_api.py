@@ -249,6 +249,6 @@ def test_the_page_shows_what_one_used_and_what_is_left(
     with entered(used.scope):
         Budget.objects.create(scope="tenant", period="day", limit_tokens=4_000)
     page = client_for(used, "member").get("/usage").content.decode()
-    assert "2,400 tokens" in page and "$0.0012 + unpriced" in page
+    assert "<strong>2,400</strong> tokens" in page and "$0.0012 + unpriced" in page
     assert "4,000 tokens" in page and "x/unpriced" in page
     assert client_for(used).get("/usage").status_code == 302

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from usage.querysets import BudgetQuerySet
 
@@ -17,14 +18,14 @@ class Budget(models.Model):
     dollars, or both. All that apply to a turn hold, so the tightest wins."""
 
     class Scope(models.TextChoices):
-        TENANT = "tenant", "Everybody together"
-        USER = "user", "One person"
-        AGENT = "agent", "One agent"
-        KEY = "key", "One API key"
+        TENANT = "tenant", _("Everybody together")
+        USER = "user", _("One person")
+        AGENT = "agent", _("One agent")
+        KEY = "key", _("One API key")
 
     class Period(models.TextChoices):
-        DAY = "day", "A day"
-        MONTH = "month", "A calendar month"
+        DAY = "day", _("A day")
+        MONTH = "month", _("A calendar month")
 
     scope = models.CharField(max_length=6, choices=Scope.choices)
     subject_id = models.BigIntegerField(

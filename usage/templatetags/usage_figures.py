@@ -6,13 +6,33 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
 
 
+# What rows can be grouped by; an agent's or a model's name stands below.
+_GROUPS = {
+    "day": _("Day"),
+    "month": _("Month"),
+    "user": _("Person"),
+    "agent": _("Agent"),
+    "model": _("Model"),
+    "key": _("API key"),
+}
+
+
 @register.filter
 def count(number: int) -> str:
-    return f"{number:,}"
+    return number_format(number, use_l10n=True, force_grouping=True)
+
+
+@register.filter
+def group_name(group: str) -> str:
+    """Of usage.summaries, as a heading."""
+    return str(_GROUPS[group])
 
 
 @register.filter
@@ -30,8 +50,8 @@ def cost_of(sums: dict[str, Any]) -> str:
     if not sums["unpriced_tokens"]:
         return money(sums["cost"])
     if not sums["cost"]:
-        return "unpriced"
-    return f"{money(sums['cost'])} + unpriced"
+        return gettext("unpriced")
+    return f"{money(sums['cost'])} + {gettext('unpriced')}"
 
 
 @register.filter

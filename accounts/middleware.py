@@ -1,0 +1,79 @@
+"""Language and look of a page, from a cookie and the browser's wishes.
+
+Django's LocaleMiddleware would hold a thread as long as a stream lives; this one runs
+in the loop and asks no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import markcoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from django.utils.functional import SimpleLazyObject
+
+from accounts.models import User
+from accounts.preferences import COOKIE, Preferences
+
+_YEAR = 60 * 60 * 24 * 365
+# Programs are answered in English, as docs/errors.md has it.
+_PROGRAMS = ("/api/", "/v1/")
+
+
+class PreferencesMiddleware:
+    """Sets `request.preferences`, and for pages the language in force."""
+
+    sync_capable = False
+    async_capable = True
+
+    def __init__(
+        self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+    ) -> None:
+        self.get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        chosen = Preferences.from_cookie(request.COOKIES.get(COOKIE, ""))
+        request.preferences = chosen  # type: ignore[attr-defined]  # ours
+        if request.path.startswith(_PROGRAMS):
+            return await self.get_response(request)
+        # No reset afterwards: every request runs in a context of its own.
+        translation.activate(
+            chosen.language or translation.get_language_from_request(request)
+        )
+        response = await self.get_response(request)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault("Content-Language", translation.get_language())
+            patch_vary_headers(response, ("Accept-Language", "Cookie"))
+        _renew(request, response, chosen)
+        return response
+
+
+def _renew(
+    request: HttpRequest, response: HttpResponseBase, chosen: Preferences
+) -> None:
+    """Bring the cookie up to date where the person is known by now: at sign-in, or
+    when they have chosen anew, on this device or another."""
+    person = _known_person(request)
+    if person is None or Preferences.of(person) == chosen:
+        return
+    response.set_cookie(
+        COOKIE,
+        Preferences.of(person).as_cookie(),
+        max_age=_YEAR,
+        secure=settings.SECURE_COOKIES,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _known_person(request: HttpRequest) -> User | None:
+    """Whom the request has looked up; never looks up itself, here in the loop."""
+    person = vars(request).get("user")
+    if isinstance(person, SimpleLazyObject):
+        person = vars(request).get("_cached_user")
+    return person if isinstance(person, User) else None

@@ -1,0 +1,97 @@
+"""The catalogues in locale/ against the texts of the code: whoever writes a text that
+people read is told to run `make messages` and to translate it."""
+
+from __future__ import annotations
+
+import gettext
+import io
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract
+from babel.messages.pofile import read_po
+from django.conf import settings
+from django.utils.translation.template import templatize
+
+ROOT = Path(__file__).resolve().parents[1]
+LANGUAGES = [code for code, _ in settings.LANGUAGES if code != "en"]
+PACKAGES = ("config", "chat", "usage", "agents", "accounts", "tenants")
+# Django's lazy ones and what templatize makes of tags.
+_KEYWORDS = {
+    **DEFAULT_KEYWORDS,
+    "gettext_lazy": None,
+    "ngettext_lazy": (1, 2),
+    "gettext_noop": None,
+}
+_PLACE = re.compile(r"%\(\w+\)[sd]|<[^>]+>")
+
+
+def _catalogue(language: str) -> Catalog:
+    with (ROOT / f"locale/{language}/LC_MESSAGES/django.po").open("rb") as file:
+        return read_po(file, language)
+
+
+def _sources() -> Iterator[str]:
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            yield path.read_text()
+    for path in (ROOT / "templates").rglob("*.html"):
+        yield templatize(path.read_text(), origin=str(path))
+
+
+@lru_cache
+def _texts() -> frozenset[tuple[str | None, str]]:
+    """Every text in the code that is marked for translation, with its context."""
+    found: set[tuple[str | None, str]] = set()
+    for source in _sources():
+        file = io.BytesIO(source.encode())
+        for _, said, _, context in extract("python", file, _KEYWORDS):
+            text = said if isinstance(said, str) else said[0]
+            if text:
+                found.add((context, text))
+    return frozenset(found)
+
+
+def _messages(language: str) -> list[Any]:
+    return [message for message in _catalogue(language) if message.id]
+
+
+def _forms(text: Any) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_stands_in_the_catalogue(language: str) -> None:
+    known = {(m.context, _forms(m.id)[0]) for m in _messages(language)}
+    assert len(_texts()) > 100
+    assert _texts() - known == set(), "run `make messages`"
+    assert known - _texts() == set(), "run `make messages`"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_is_translated_with_all_its_parts(language: str) -> None:
+    for message in _messages(language):
+        assert not message.fuzzy, message.id
+        parts = set(_PLACE.findall(_forms(message.id)[-1]))
+        for form in _forms(message.string):
+            assert form, message.id
+            assert set(_PLACE.findall(form)) == parts, message.id
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_compiled_catalogue_is_of_the_same_texts(language: str) -> None:
+    with (ROOT / f"locale/{language}/LC_MESSAGES/django.mo").open("rb") as file:
+        compiled: dict[Any, str] = vars(gettext.GNUTranslations(file))["_catalog"]
+    written: dict[Any, str] = {}
+    for message in _messages(language):
+        key = f"{message.context}\x04" if message.context else ""
+        key += _forms(message.id)[0]
+        plural = not isinstance(message.id, str)
+        for number, form in enumerate(_forms(message.string)):
+            written[(key, number) if plural else key] = form
+    assert {key: text for key, text in compiled.items() if key} == written

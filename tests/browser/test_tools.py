@@ -9,9 +9,9 @@ from agents.models import Agent
 from agents.services import create_mcp_server, update_agent
 from tenants.db import entered
 from tenants.models import Tenant
+from tests.browser.site import Site
 from tests.browser.test_chat_page import (
     TEXT,
-    Site,
     ask,
     pytestmark,
     site,

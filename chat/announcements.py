@@ -44,6 +44,10 @@ def _started(notice: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _begun(notice: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "turn-begun", "conversationId": notice["conversation"]}
+
+
 def _ended(notice: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "turn-ended",
@@ -68,6 +72,7 @@ def _budget_used(notice: dict[str, Any]) -> dict[str, Any]:
 
 
 NEWS: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "begun": _begun,
     "started": _started,
     "ended": _ended,
     "titled": _titled,

@@ -20,7 +20,15 @@ from tenants.db import scope
 
 CHANNEL = "parley_turns"
 NoticeKind = Literal[
-    "stop", "watch", "flushed", "started", "ended", "titled", "unshared", "budget"
+    "stop",
+    "watch",
+    "flushed",
+    "begun",
+    "started",
+    "ended",
+    "titled",
+    "unshared",
+    "budget",
 ]
 
 
@@ -93,6 +101,7 @@ def write_progress(batch: Sequence[Progress]) -> Answer:
         Message.objects.filter(turns__in=begun, status=Message.Status.PENDING).update(
             status=Message.Status.STREAMING
         )
+        _tell_begun(begun)
     for progress in batch:
         if progress.watched and progress.rows:
             notify("flushed", progress.turn_id)
@@ -102,6 +111,14 @@ def write_progress(batch: Sequence[Progress]) -> Answer:
         revoked=frozenset(turn_id for turn_id, _, revoked in found if revoked),
         gone=frozenset(p.turn_id for p in batch) - running,
     )
+
+
+def _tell_begun(turn_ids: list[str]) -> None:
+    """To the author's other pages, whose lists mark it as running. Here and not when
+    it starts: nobody's first token waits for it."""
+    turns = Turn.objects.filter(pk__in=turn_ids)
+    for pk, conversation, author in turns.values_list("pk", "conversation", "author"):
+        notify("begun", pk, conversation=conversation, users=[author])
 
 
 def _row(progress: Progress) -> dict[str, Any]:

@@ -60,7 +60,7 @@ function warn(text) {
 
 async function hear(news) {
   const id = news.conversationId;
-  if (news.type === "turn-started") {
+  if (news.type === "turn-begun" || news.type === "turn-started") {
     await fetchLine(id);
     mark(id, { running: true, unread: false });
   } else if (news.type === "turn-ended") {

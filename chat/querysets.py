@@ -191,6 +191,24 @@ class MessageQuerySet(models.QuerySet["Message"]):
         answers = self.model.objects.filter(parent=models.OuterRef("pk"))
         return self.filter(~models.Exists(answers))
 
+    def siblings_of(self, messages: list[Message]) -> dict[str | None, list[str]]:
+        """Of messages of one conversation: parent → ids of its children, oldest
+        first."""
+        if not messages:
+            return {}
+        parents = {message.parent_id for message in messages}
+        family = self.filter(conversation_id=messages[0].conversation_id)
+        family = family.filter(
+            models.Q(parent__in=parents - {None})
+            | (models.Q(parent=None) if None in parents else models.Q(pk__in=[]))
+        )
+        siblings: dict[str | None, list[str]] = {}
+        for pk, parent in family.order_by("created_at", "pk").values_list(
+            "pk", "parent_id"
+        ):
+            siblings.setdefault(parent, []).append(pk)
+        return siblings
+
     def newest_first(self) -> MessageQuerySet:
         return self.order_by("-created_at", "-pk")
 

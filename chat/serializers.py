@@ -156,20 +156,7 @@ class ArchiveSerializer(serializers.Serializer[Conversation]):
 
 def messages_as_json(messages: list[Message]) -> list[dict[str, Any]]:
     """Messages of one conversation, with the ids of their siblings."""
-    parents = {message.parent_id for message in messages}
-    siblings: dict[str | None, list[str]] = {}
-    if messages:
-        family = Message.objects.filter(
-            conversation_id=messages[0].conversation_id, parent__in=parents - {None}
-        )
-        if None in parents:
-            family = family | Message.objects.filter(
-                conversation_id=messages[0].conversation_id, parent=None
-            )
-        for pk, parent in family.order_by("created_at", "pk").values_list(
-            "pk", "parent_id"
-        ):
-            siblings.setdefault(parent, []).append(pk)
+    siblings = Message.objects.siblings_of(messages)
     shown = MessageSerializer(messages, many=True, context={"siblings": siblings})
     return list(shown.data)
 

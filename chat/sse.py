@@ -7,6 +7,7 @@ part below is written out exactly.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import (
     AsyncGenerator,
@@ -110,6 +111,17 @@ async def encoded(
     async with aclosing(batches) as source:
         async for batch in source:
             yield encoder.encode(batch) if batch else b""
+
+
+async def paced(
+    batches: AsyncGenerator[list[TurnEvent], None], seconds: float
+) -> AsyncGenerator[list[TurnEvent], None]:
+    """The first batch at once, the next ones that far apart and as much larger: nobody
+    sees a page change more often, and each change costs both sides."""
+    async with aclosing(batches) as source:
+        async for batch in source:
+            yield batch
+            await asyncio.sleep(seconds)
 
 
 class PartEncoder:

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from chat.views import data, listing, pages, search, sharing, welcome
+from chat.views import (
+    acts,
+    choosing,
+    data,
+    listing,
+    pages,
+    search,
+    sharing,
+    welcome,
+)
 
 app_name = "chat"
 urlpatterns = [
@@ -10,6 +19,8 @@ urlpatterns = [
     path("c/<id:conversation_id>", pages.conversation, name="conversation"),
     path("c/<id:conversation_id>/stop", pages.stop, name="stop"),
     path("c/<id:conversation_id>/archive", pages.archive, name="archive"),
+    path("c/<id:conversation_id>/acts", acts.act, name="acts"),
+    path("c/<id:conversation_id>/messages", pages.messages, name="messages"),
     path("c/<id:conversation_id>/share", sharing.share, name="share"),
     path(
         "c/<id:conversation_id>/share/<id:share_id>/revoke",
@@ -23,6 +34,7 @@ urlpatterns = [
     path("c/<id:conversation_id>/listed", listing.one, name="listed"),
     path("conversations", listing.conversations, name="conversations"),
     path("welcome", welcome.welcome, name="welcome"),
+    path("choose", choosing.options, name="options"),
     path("search", search.page, name="search"),
     path("search/results", search.results, name="search-results"),
     path("settings/data", data.data, name="data"),

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 
 # In this order; the later ones build on the earlier.
 SHEETS: Final = {
-    "chat": ("base", "reply", "frame", "chat"),
+    "chat": ("base", "reply", "frame", "chat", "controls"),
     "pages": ("base", "frame", "pages"),
 }
 _KEPT = "public, max-age=31536000, immutable"

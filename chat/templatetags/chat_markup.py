@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django import template
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.models import Message
@@ -17,6 +18,11 @@ register = template.Library()
 
 # Ends that a reply carries a visible mark for; a plain end has none.
 MARKS = ("stopped", "interrupted", "failed", "length", "content-filter")
+_KINDS_OF_FAILURE = {
+    "provider_timeout": "timeout",
+    "provider_content_filtered": "content-filter",
+    "budget_exceeded": "budget",
+}
 
 
 @register.filter
@@ -54,9 +60,45 @@ def mark(message: Message) -> str:
 
 
 @register.filter
+def ending(message: Message) -> str:
+    """As `mark`, and which of the failures have a mark of their own."""
+    return _KINDS_OF_FAILURE.get(message.error_code) or mark(message)
+
+
+@register.filter
 def error_sentence(message: Message) -> str:
     """What went wrong, in our own words; empty when the mark's own text says it."""
     return sentence(message.error_code)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """One of chat/_icons.html, which the page holds once."""
+    return format_html(
+        '<svg class="glyph" aria-hidden="true"><use href="#i-{}"/></svg>', name
+    )
+
+
+@register.filter
+def first_token_seconds(message: Message) -> float | None:
+    """From the start of its first turn; None where nobody measured it."""
+    turn = min(message.turns.all(), key=lambda turn: turn.created_at, default=None)
+    if turn is None or turn.first_token_at is None:
+        return None
+    waited: float = (turn.first_token_at - turn.created_at).total_seconds()
+    return waited
+
+
+@register.filter
+def dollars(cost: Decimal) -> str:
+    """Two digits that say something, however small it is."""
+    return f"${float(cost):#.2g}" if cost else "$0"
+
+
+@register.filter
+def thousands(tokens: int) -> str:
+    """128,000 as 128k: what tells two models apart."""
+    return f"{tokens / 1000:.0f}k" if tokens < 1_000_000 else f"{tokens / 1e6:g}M"
 
 
 @register.filter

@@ -7,12 +7,15 @@ database threads and connections to come to its end.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from asgiref.sync import async_to_sync
 
+from accounts.models import User
 from chat.errors import TurnRunningError
 from chat.services.conversations import ask_to_stop, running_turns
 from chat.services.recovering import recover_turn
+from chat.services.tree import delete_message
 from chat.turns.background import get_background
 from tenants.db import Scope, release, scope, unit
 
@@ -55,3 +58,19 @@ def stop_turns_and_wait(conversation_id: str) -> None:
     connection back first, since others need it meanwhile."""
     release()
     async_to_sync(stop_turns)(scope(), conversation_id)
+
+
+def delete_stopping(*, user: User, conversation_id: str, message_id: str) -> None:
+    """For sync views: as `delete_message`, but a reply among what is removed that is
+    still being written is stopped first."""
+    delete = partial(
+        delete_message,
+        user=user,
+        conversation_id=conversation_id,
+        message_id=message_id,
+    )
+    try:
+        delete()
+    except TurnRunningError:
+        stop_turns_and_wait(conversation_id)
+        delete()

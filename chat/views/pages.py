@@ -13,18 +13,19 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.errors import APIError
 from accounts.models import User
-from agents.models import Agent
 from chat.body import read_body
 from chat.models import Conversation, Message
 from chat.querysets import ConversationQuerySet
 from chat.services.starting import start_turn
-from chat.templatetags.chat_markup import MARKS
+from chat.showing import Row, gauge_of, transcript
 from chat.turns.background import get_background
 from chat.turns.ending import stop_turns_and_wait
+from chat.turns.plan import Send
+from chat.views.choosing import chosen
 from chat.views.listing import sidebar
 from tenants.db import release, scope
 
@@ -39,24 +40,45 @@ def home(request: HttpRequest) -> HttpResponse:
     """An empty conversation; POST sends its first message."""
     if request.method == "POST":
         return _send(request, None)
-    return _page(request, None)
+    return page(request, None)
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
     """One conversation; POST sends the next message."""
-    visible = Conversation.objects.visible_to(_user(request)).with_shares()
-    found = get_object_or_404(visible.select_related("agent"), pk=conversation_id)
+    found = _visible(request, conversation_id)
     if request.method == "POST":
         return _send(request, found)
-    return _page(request, found)
+    return page(request, found)
+
+
+@login_required
+@require_GET
+def messages(request: HttpRequest, conversation_id: str) -> HttpResponse:
+    """A part of the transcript: from the message `from` on, or a page of those above
+    the message `before`, or the newest ones."""
+    found = _visible(request, conversation_id)
+    shown = transcript(
+        found,
+        count=MESSAGES,
+        start=request.GET.get("from", ""),
+        before=request.GET.get("before", ""),
+    )
+    context = {
+        "conversation": found,
+        "role": found.role_of(person(request)),
+        "shown": shown,
+        "earlier": _earlier(shown.earlier, MESSAGES),
+        "gauge": None if "before" in request.GET else gauge_of(shown.last_reply),
+    }
+    return render(request, "chat/_messages.html", context)
 
 
 @login_required
 @require_POST
 def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
-    user = _user(request)
+    user = person(request)
     found = allowed(user, conversation_id, Conversation.objects.writable_by(user))
     stop_turns_and_wait(found.pk)
     return redirect("chat:conversation", found.pk)
@@ -65,7 +87,7 @@ def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def archive(request: HttpRequest, conversation_id: str) -> HttpResponse:
-    user = _user(request)
+    user = person(request)
     found = allowed(user, conversation_id, Conversation.objects.owned_by(user))
     stop_turns_and_wait(found.pk)
     found.archive()
@@ -84,71 +106,100 @@ def allowed(
     return found
 
 
-def _user(request: HttpRequest) -> User:
+def person(request: HttpRequest) -> User:
     assert isinstance(request.user, User)  # noqa: S101  # login_required said so
     return request.user
 
 
-def _send(request: HttpRequest, found: Conversation | None) -> HttpResponse:
-    text = request.POST.get("message", "").replace("\r\n", "\n")
-    body = {"message": text, "conversationId": found.pk if found else None}
-    try:
-        commit = partial(start_turn, user=_user(request), send=read_body(body).send)
-        # In the server's event loop, where turns live and want connections too.
-        release()
-        live = async_to_sync(get_background().runner.start)(scope(), commit)
-    except APIError as refusal:
-        kept = text.replace("\x00", "")
-        page = _page(request, found, text=kept, notice=refusal.detail)
-        page.status_code = refusal.status
-        return page
-    return redirect("chat:conversation", live.plan.conversation_id)
+def start(user: User, send: Send) -> str:
+    """Start a turn; the conversation's id. In the server's event loop, where turns live
+    and want connections too. Raises as `start_turn` does."""
+    release()
+    commit = partial(start_turn, user=user, send=send)
+    live = async_to_sync(get_background().runner.start)(scope(), commit)
+    return live.plan.conversation_id
 
 
-def _page(
+def refused(
+    request: HttpRequest, found: Conversation | None, error: APIError, text: str = ""
+) -> HttpResponse:
+    """The page again, with the reason and the text that was not taken."""
+    shown = page(request, found, text=text, notice=error.detail)
+    shown.status_code = error.status
+    return shown
+
+
+def page(
     request: HttpRequest,
     found: Conversation | None,
     *,
     text: str = "",
     notice: str = "",
 ) -> HttpResponse:
-    user = _user(request)
-    agent = found.agent if found else Agent.objects.visible_to(user).in_order().first()
-    context = {
+    user = person(request)
+    context: dict[str, object] = {
         "conversation": found,
-        "agent": agent,
         "text": text,
         "notice": notice,
         "role": found.role_of(user) if found else "owner",
         "blanks": _blanks(),
         **sidebar(user, request.GET.get("before", "")),
     }
+    last_reply = None
     if found is not None:
         if found.owner_id == user.pk:
             found.see()
-        context |= _transcript(found, request.GET.get("messages", ""))
+        count = _count(request.GET.get("messages", ""))
+        shown = transcript(found, count=count)
+        last_reply = shown.last_reply
+        context |= {
+            "shown": shown,
+            "earlier": _earlier(shown.earlier, count),
+            "gauge": gauge_of(last_reply),
+            "running": found.turns.running().exists(),
+        }
+    asked = request.POST if request.method == "POST" else request.GET
+    context["choice"] = chosen(user, asked, found, last_reply)
     return render(request, "chat/conversation_page.html", context)
+
+
+def _visible(request: HttpRequest, conversation_id: str) -> Conversation:
+    visible = Conversation.objects.visible_to(person(request)).with_shares()
+    return get_object_or_404(visible.select_related("agent"), pk=conversation_id)
+
+
+def _send(request: HttpRequest, found: Conversation | None) -> HttpResponse:
+    """`starter` is one of the agent's questions, which stands for the text."""
+    posted = request.POST
+    text = (posted.get("starter") or posted.get("message", "")).replace("\r\n", "\n")
+    body = {
+        "message": text,
+        "conversationId": found.pk if found else None,
+        "agentId": posted.get("agent"),
+        "model": posted.get("model"),
+    }
+    try:
+        return redirect(
+            "chat:conversation", start(person(request), read_body(body).send)
+        )
+    except APIError as refusal:
+        return refused(request, found, refusal, text.replace("\x00", ""))
+
+
+def _count(wanted: str) -> int:
+    """How many messages to show, as typed into the address."""
+    count = int(wanted) if re.fullmatch("[0-9]{1,5}", wanted) else MESSAGES
+    return min(max(count, MESSAGES), MESSAGES_MAX)
+
+
+def _earlier(more: bool, count: int) -> str:
+    return f"messages={count + MESSAGES}" if more else ""
 
 
 def _blanks() -> dict[str, object]:
     """What the page's templates for scripts are rendered from."""
     return {
-        "user": Message(pk="", role=Message.Role.USER),
-        "reply": Message(pk="", role=Message.Role.ASSISTANT),
+        "user": Row(Message(pk="", role=Message.Role.USER)),
+        "reply": Row(Message(pk="", role=Message.Role.ASSISTANT)),
         "item": Conversation(pk=""),
-        "marks": (*MARKS, "lost"),
-    }
-
-
-def _transcript(found: Conversation, wanted: str) -> dict[str, object]:
-    """The newest messages of the active branch; `wanted` is how many, as typed."""
-    count = int(wanted) if re.fullmatch("[0-9]{1,5}", wanted) else MESSAGES
-    count = min(max(count, MESSAGES), MESSAGES_MAX)
-    branch = Message.objects.path_to(found.active_leaf_id, found)
-    newest = list(branch.select_related("author").reverse()[: count + 1])
-    more = len(newest) > count
-    return {
-        "messages_shown": newest[:count][::-1],
-        "earlier": f"messages={count + MESSAGES}" if more else "",
-        "running": found.turns.running().exists(),
     }

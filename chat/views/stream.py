@@ -41,7 +41,7 @@ from chat.errors import (
 from chat.serializers import turn_result
 from chat.services.conversations import request_stop
 from chat.services.starting import start_turn
-from chat.sse import EventStreamResponse, HTMLEncoder, PartEncoder, encoded
+from chat.sse import EventStreamResponse, HTMLEncoder, PartEncoder, encoded, paced
 from chat.turns.audience import Listener
 from chat.turns.background import get_background
 from chat.turns.ending import stop_turns
@@ -54,6 +54,8 @@ from tenants.db import Scope, scope, unit
 P = ParamSpec("P")
 # The API's own, as its views use them.
 AUTHENTICATION = APIView.authentication_classes
+# Between two changes of a growing reply on a page; smooth enough to read.
+_PAGE_SECONDS = 0.09
 View = Callable[P, Coroutine[Any, Any, HttpResponseBase]]
 
 
@@ -199,7 +201,7 @@ def _stream(
 ) -> EventStreamResponse:
     quiet = settings.SSE_KEEP_ALIVE
     if request.GET.get("render") == "html":
-        body = encoded(source.read(quiet), HTMLEncoder())
+        body = encoded(paced(source.read(quiet), _PAGE_SECONDS), HTMLEncoder())
     elif not recalls:
         body = encoded(source.read(quiet), PartEncoder(recalls=False))
     elif isinstance(source, TurnLog):

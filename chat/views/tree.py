@@ -17,8 +17,7 @@ from chat.models import Conversation, Turn
 from chat.serializers import ConversationSerializer, conversation_as_json
 from chat.services.bulk import ENDING, Action, change_many, owned_among
 from chat.services.forking import fork
-from chat.services.tree import delete_message
-from chat.turns.ending import stop_turns_and_wait
+from chat.turns.ending import delete_stopping, stop_turns_and_wait
 from chat.views.api import person
 
 BULK_MAX = 200
@@ -50,15 +49,9 @@ class MessageView(APIView):
         """Remove a message with all below it. A reply being written among them is
         stopped first; usage stays."""
         user = person(request)
-        try:
-            delete_message(
-                user=user, conversation_id=conversation_id, message_id=message_id
-            )
-        except TurnRunningError:
-            stop_turns_and_wait(conversation_id)
-            delete_message(
-                user=user, conversation_id=conversation_id, message_id=message_id
-            )
+        delete_stopping(
+            user=user, conversation_id=conversation_id, message_id=message_id
+        )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

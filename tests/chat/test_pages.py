@@ -91,7 +91,7 @@ def test_the_first_page_offers_the_default_agent(
 def test_a_conversation_shows_its_messages(acme: Tenant, client_for: ClientFor) -> None:
     made = make_conversation(acme)
     page = client_for(acme, "member").get(f"/c/{made.pk}").content.decode()
-    assert '<div class="bubble" data-text>q0</div>' in page
+    assert '<div class="bubble" data-text dir="auto">q0</div>' in page
     assert "<p><em>r0</em></p>" in page
     link = (
         f'<a href="/c/{made.pk}" aria-current="page"><span dir="auto">Plans</span></a>'
@@ -168,7 +168,7 @@ def test_a_long_conversation_opens_at_its_end(
     page = client.get(f"/c/{made.pk}").content.decode()
     assert ">q59<" in page
     assert ">q9<" not in page
-    assert 'href="?messages=200"' in page
+    assert f'href="/c/{made.pk}?messages=200"' in page
     page = client.get(f"/c/{made.pk}?messages=200").content.decode()
     assert page.index(">q0<") < page.index(">q59<")
     assert "Show earlier" not in page
@@ -177,22 +177,26 @@ def test_a_long_conversation_opens_at_its_end(
 @pytest.mark.parametrize(
     ("values", "shown"),
     [
-        ({"status": "stopped"}, "Stopped. This reply is as far as it got."),
-        ({"status": "interrupted"}, "Interrupted: the server was restarted"),
+        ({"status": "stopped"}, "<strong>Stopped.</strong> This reply is"),
+        ({"status": "interrupted"}, "The server was restarted while it wrote"),
         (
             {"status": "failed", "error_code": "provider_timeout"},
-            "The provider took too long to answer; try again.",
+            "<strong>Timed out.</strong> The provider took too long to answer; try",
         ),
-        ({"status": "failed", "error_code": "internal_error"}, "The reply failed."),
-        ({"finish_reason": "length"}, "Cut off: the reply reached the limit"),
-        ({"finish_reason": "content-filter"}, "content filter"),
+        (
+            {"status": "failed", "error_code": "internal_error"},
+            "<strong>Failed.</strong> Something went wrong here",
+        ),
+        ({"finish_reason": "length"}, "<strong>Cut off.</strong> The reply reached"),
+        ({"finish_reason": "content-filter"}, "<strong>Withheld.</strong>"),
+        (
+            {"status": "failed", "error_code": "budget_exceeded"},
+            "<strong>Budget used up.</strong>",
+        ),
         ({"total_tokens": 1234}, ">1,234 tokens<"),
         ({"total_tokens": 9, "estimated": True}, ">about 9 tokens<"),
         ({"total_tokens": 9, "cost": Decimal("0.00123")}, ">9 tokens · $0.0012<"),
-        (
-            {"parts": [{"type": "reasoning", "text": "<i>Hm"}]},
-            "data-reasoning-text>&lt;i&gt;Hm</div>",
-        ),
+        ({"parts": [{"type": "reasoning", "text": "<i>Hm"}]}, ">&lt;i&gt;Hm</div>"),
     ],
 )
 def test_a_reply_says_how_it_ended_and_what_it_took(

@@ -59,6 +59,8 @@ function warn(text) {
 }
 
 async function hear(news) {
+  // The chat page follows what happens in its conversation elsewhere.
+  document.dispatchEvent(new CustomEvent("news", { detail: news }));
   const id = news.conversationId;
   if (news.type === "turn-begun" || news.type === "turn-started") {
     await fetchLine(id);

@@ -1,56 +1,63 @@
-// The message field: sends by Enter, keeps a draft, and gives text away only when the
-// server has taken it.
+// The message field: sends by Enter, and keeps a draft for each conversation.
 
-const DRAFT = "draft:";
-
-function randomKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+const LIMIT_KIB = 64;
 
 export class Composer {
   /**
-   * `form` is [data-composer], which names the person; `send(text, key)` resolves when the server has the text.
-   * The same text sent again has the same key, and is answered once.
+   * `form` is [data-composer], which names the person: the next one to sign in here must
+   * not find what this one wrote. `send(text)` takes a text to be sent.
    */
-  constructor(form, { conversation, send }) {
+  constructor(form, { conversation, words, send }) {
     this.form = form;
+    this.words = words;
     this.field = form.querySelector("textarea");
     this.sendButton = form.querySelector("[data-send]");
     this.stopButton = form.querySelector("[data-stop]");
     this.notice = form.querySelector("[data-notice]");
     this.send = send;
-    this.#draftOf(conversation || "new");
-    this.field.value ||= sessionStorage.getItem(this.draftKey) ?? "";
-    this.field.addEventListener("input", () => this.#keepDraft());
+    this.person = form.dataset.composer;
+    this.conversation = conversation;
+    this.field.value ||= localStorage.getItem(this.#draftKey) ?? "";
+    this.field.addEventListener("input", () => this.#changed());
     this.field.addEventListener("keydown", (event) => this.#onKey(event));
     form.addEventListener("submit", (event) => this.#onSubmit(event));
     this.#fit();
+  }
+
+  get #draftKey() {
+    return `draft:${this.person}:${this.conversation || "new"}`;
   }
 
   get running() {
     return !this.stopButton.hidden;
   }
 
-  /** Stop stands in Send's place while a turn runs; focus stays in the composer. */
+  /** Stop stands beside Send while a turn runs; focus stays in the composer. */
   set running(value) {
-    const hadFocus = this.form.contains(document.activeElement);
+    const lost = [this.stopButton, this.sendButton].includes(document.activeElement);
     this.stopButton.hidden = !value;
-    this.sendButton.hidden = value;
-    if (hadFocus) {
-      this.field.focus({ preventScroll: true });
+    this.#changed();
+    if (lost) {
+      this.focus();
     }
+  }
+
+  /** Who answers: what the body of a send says of it. */
+  get choice() {
+    const { value: agentId } = this.form.querySelector("[data-agent]");
+    const { value: model } = this.form.querySelector("[data-model]");
+    return { ...(agentId && { agentId }), ...(model && { model }) };
+  }
+
+  focus() {
+    this.field.focus({ preventScroll: true });
   }
 
   /** From now on drafts belong to this conversation. */
   adopt(conversation) {
-    this.#draftOf(conversation);
-    this.#keepDraft();
-  }
-
-  /** The next person to sign in in this tab must not find it, hence the person's id. */
-  #draftOf(conversation) {
-    this.draftKey = `${DRAFT}${this.form.dataset.composer}:${conversation}`;
+    localStorage.removeItem(this.#draftKey);
+    this.conversation = conversation;
+    this.#changed();
   }
 
   /** Tells what went wrong; an empty text takes the notice away. */
@@ -59,28 +66,36 @@ export class Composer {
     this.notice.hidden = !text;
   }
 
+  /** Puts a text back that could not be sent. */
+  takeBack(text) {
+    this.field.value = [text, this.field.value].filter(Boolean).join("\n\n");
+    this.#changed();
+    this.focus();
+  }
+
   async #onSubmit(event) {
     event.preventDefault();
-    const text = this.field.value;
-    if (this.running || this.field.readOnly || !text.trim()) {
+    const starter = event.submitter?.name === "starter" && event.submitter.value;
+    const text = starter || this.field.value;
+    const size = Math.ceil(new TextEncoder().encode(text).length / 1024);
+    if (!text.trim()) {
       return;
     }
-    if (this.attempt?.text !== text) {
-      this.attempt = { text, key: randomKey() };
+    this.tell(size > LIMIT_KIB ? this.words.tooLong.replace("{}", size) : "");
+    if (size > LIMIT_KIB) {
+      return;
     }
-    this.field.readOnly = true;
-    this.tell("");
     try {
-      await this.send(text, this.attempt.key);
-      this.attempt = null;
-      this.field.value = "";
-      sessionStorage.removeItem(this.draftKey);
-      this.#fit();
+      await this.send(text);
     } catch (error) {
       this.tell(error.message);
-    } finally {
-      this.field.readOnly = false;
+      return;
     }
+    if (!starter && this.field.value === text) {
+      this.field.value = "";
+      this.#changed();
+    }
+    this.focus();
   }
 
   #onKey(event) {
@@ -92,11 +107,14 @@ export class Composer {
     }
   }
 
-  #keepDraft() {
-    if (this.field.value) {
-      sessionStorage.setItem(this.draftKey, this.field.value);
+  /** Send stands in Stop's place when there is something to send after this reply. */
+  #changed() {
+    const text = this.field.value;
+    this.sendButton.hidden = this.running && !text.trim();
+    if (text) {
+      localStorage.setItem(this.#draftKey, text);
     } else {
-      sessionStorage.removeItem(this.draftKey);
+      localStorage.removeItem(this.#draftKey);
     }
     this.#fit();
   }

@@ -1,147 +1,121 @@
-// The chat page: ties composer, transcript and stream together.
+// The chat page: what it needs at once. The rest comes with the first sign of life, so
+// that a page that is only read stays light.
 
-import { decide } from "./approval.js";
 import { Composer } from "./composer.js";
 import { openDrawers } from "./drawer.js";
-import * as messages from "./messages.js";
-import { Reply, watch } from "./reply.js";
-import * as stream from "./stream.js";
+import { Follower } from "./scrolling.js";
 
 const find = (name) => document.querySelector(`[data-${name}]`);
-const chat = find("chat");
-const list = find("messages");
-const token = document.querySelector("meta[name=csrf-token]").content;
-const follower = new messages.Follower(find("to-end"));
-let conversation = chat.dataset.conversation;
-let path = location.pathname;
 
-const composer = new Composer(find("composer"), { conversation, send });
+/** What the parts of the page know of each other. */
+export const room = {
+  chat: find("chat"),
+  list: find("messages"),
+  id: find("chat").dataset.conversation,
+  path: location.pathname,
+  token: document.querySelector("meta[name=csrf-token]").content,
+  words: find("words").dataset,
+  follower: new Follower(find("messages"), find("to-end")),
 
-function say(text, isOver = false) {
-  find("status").textContent = text;
-  find("status").classList.toggle("done", isOver);
-}
-
-/** The page now shows this conversation: address, forms, list. */
-function adopt(id) {
-  if (conversation === id) {
-    return;
-  }
-  conversation = id;
-  path = `/c/${id}`;
-  history.pushState(null, "", path);
-  composer.adopt(id);
-  document.getElementById("stop").action = `${path}/stop`;
-  find("archive").action = `${path}/archive`;
-  find("archive").hidden = false;
-}
-
-function replyIn(article) {
-  return new Reply(article, () => follower.grown());
-}
-
-/** Shows a turn to its end. */
-async function show(response, reply, question) {
-  composer.running = true;
-  say("Generating…");
-  const take = (part) => {
-    if (part.type === "start") {
-      adopt(part.messageMetadata.conversationId);
-      question?.setAttribute("data-message", part.messageMetadata.userMessageId);
-    } else if (part.type === "data-conversation") {
-      messages.entitle(part.data);
+  say(text, isOver = false) {
+    const status = find("status");
+    if (status.textContent !== text) {
+      status.textContent = text;
     }
-    return reply.take(part);
-  };
-  const result = await watch(response, take, () => conversation);
-  if (result === "gone" && messages.reloadOnce(reply.article.dataset.message)) {
+    status.classList.toggle("done", isOver);
+  },
+
+  /** The page now shows this conversation: address, forms, drafts. */
+  adopt(id) {
+    if (this.id === id) {
+      return;
+    }
+    this.id = id;
+    this.path = `/c/${id}`;
+    this.chat.dataset.conversation = id;
+    history.pushState(null, "", this.path);
+    this.composer.adopt(id);
+    document.getElementById("stop").action = `${this.path}/stop`;
+    find("archive").action = `${this.path}/archive`;
+    find("archive").hidden = false;
+  },
+};
+
+/** A copy of one of the page's templates. */
+export function blank(name) {
+  const template = document.querySelector(`template[data-blank="${name}"]`);
+  return template.content.firstElementChild.cloneNode(true);
+}
+
+/** Gives code blocks their copy buttons. */
+export function decorate(root) {
+  for (const head of root.querySelectorAll(".code-head")) {
+    if (!head.querySelector("[data-copy]")) {
+      head.append(blank("copy"));
+    }
+  }
+}
+
+const sending = () => import("./sending.js");
+
+room.composer = new Composer(find("composer"), {
+  conversation: room.id,
+  words: room.words,
+  send: async (text) => (await sending()).send(text),
+});
+
+function tell(error) {
+  room.composer.tell(error.message);
+}
+
+document.getElementById("stop").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  room.composer.focus();
+  await import("./turns.js").then((module) => module.stop()).catch(tell);
+});
+document.getElementById("acts").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { name, value } = event.submitter;
+  await import("./acts.js").then((module) => module.act(name, value)).catch(tell);
+});
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-approve], [data-copy], [data-edit], [data-another], [data-earlier] a, [data-picker]");
+  const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
+  if (!button || !plain) {
     return;
   }
-  if (result !== "ended") {
-    reply.end("lost");
-  }
-  say(reply.isWhole ? "Reply complete" : "The reply is not complete", true);
-  composer.running = false;
-  offerRetry();
-}
-
-async function send(text, key) {
-  const agent = chat.dataset.agent;
-  const place = conversation ? { conversationId: conversation } : { agentId: agent };
-  const response = await stream.start({ message: text, ...place }, token, key);
-  chat.classList.remove("blank");
-  find("retry")?.remove();
-  const question = messages.addQuestion(list, text);
-  const reply = replyIn(messages.addReply(list));
-  follower.goToEnd();
-  show(response, reply, question);
-}
-
-/** The last reply did not come to its end: it can be asked for again. */
-function offerRetry() {
-  const mark = list.lastElementChild?.querySelector(".mark.bad");
-  if (mark && conversation) {
-    mark.append(messages.button("Try again", "retry"));
-  }
-}
-
-/** Sends a body that holds no text; `article()` is where the reply goes. */
-async function again(body, article) {
-  try {
-    const response = await stream.start(body, token);
-    composer.tell("");
-    show(response, replyIn(article()));
-  } catch (error) {
-    composer.tell(error.message);
-  }
-}
-
-function retry() {
-  again({ id: conversation, trigger: "regenerate-message", messages: [] }, () => {
-    list.lastElementChild.remove();
-    return messages.addReply(list);
-  });
-}
-
-function approve(button) {
-  const approvals = decide(button);
-  if (approvals) {
-    const body = { conversationId: conversation, approvals };
-    again(body, () => button.closest("[data-message]"));
-  }
-}
-
-async function stop(event) {
   event.preventDefault();
-  if (conversation) {
-    await stream.stop(conversation, token).catch((error) => composer.tell(error.message));
-  }
-}
-
-list.addEventListener("click", (event) => {
-  const target = event.target.closest("button");
-  if (target?.matches("[data-copy]")) {
-    messages.copy(target);
-  } else if (target?.matches("[data-retry]")) {
-    retry();
-  } else if (target?.matches("[data-approve]")) {
-    approve(target);
+  try {
+    if (button.matches("[data-picker]")) {
+      (await import("./picker.js")).pick();
+    } else {
+      await (await import("./acts.js")).clicked(button);
+    }
+  } catch (error) {
+    tell(error);
   }
 });
 openDrawers();
+// From the socket: a turn began or ended in this conversation, perhaps in another tab.
+document.addEventListener("news", async ({ detail }) => {
+  if (detail.conversationId === room.id && detail.type.startsWith("turn-")) {
+    await import("./sending.js").then((module) => module.lookAgain()).catch(tell);
+  }
+});
 addEventListener("popstate", () => {
-  if (location.pathname !== path) {
+  if (location.pathname !== room.path) {
     location.reload();
   }
 });
-document.getElementById("stop").addEventListener("submit", stop);
 
-messages.decorate(list);
-if (performance.getEntriesByType("navigation")[0]?.type === "navigate") {
-  follower.goToEnd();
+if (performance.getEntriesByType("navigation")[0]?.type === "navigate" && !location.hash) {
+  room.follower.goToEnd();
 }
-if ("running" in chat.dataset && list.lastElementChild) {
-  show(null, replyIn(list.lastElementChild));
-} else {
-  offerRetry();
+decorate(room.list);
+// Loaded before it is needed, because the line may be dead when it is.
+for (const sign of ["pointermove", "pointerdown", "keydown", "focusin"]) {
+  addEventListener(sign, () => sending().catch(() => {}), { once: true, passive: true });
+}
+if (room.list.querySelector("[data-running]") || localStorage.getItem(`unsent:${room.composer.person}`)) {
+  sending().then((module) => module.resume());
 }

@@ -1,0 +1,81 @@
+"""What the buttons of a message do without scripts; with them the page asks the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from accounts.errors import APIError
+from accounts.models import User
+from chat.errors import NotFoundError
+from chat.ids import VALID
+from chat.models import Conversation
+from chat.services.forking import fork
+from chat.services.tree import select_branch
+from chat.turns.ending import delete_stopping, stop_turns_and_wait
+from chat.turns.plan import Send
+from chat.views import pages
+
+Act = Callable[[User, str, str], str]
+
+
+@login_required
+@require_POST
+def act(request: HttpRequest, conversation_id: str) -> HttpResponse:
+    """`<name of the act>=<message id>`, as the button sends it."""
+    user = pages.person(request)
+    visible = Conversation.objects.visible_to(user).with_shares()
+    found = get_object_or_404(visible.select_related("agent"), pk=conversation_id)
+    name = next((name for name in _ACTS if name in request.POST), "")
+    if name != "fork":
+        pages.allowed(user, found.pk, Conversation.objects.writable_by(user))
+    try:
+        if not name or not VALID.match(request.POST[name]):
+            raise NotFoundError("There is no such message in this conversation.")
+        place = _ACTS[name](user, found.pk, request.POST[name])
+    except APIError as refusal:
+        return pages.refused(request, found, refusal)
+    return redirect(place)
+
+
+def _regenerate(user: User, conversation_id: str, message_id: str) -> str:
+    stop_turns_and_wait(conversation_id)
+    send = Send(
+        trigger="regenerate", conversation_id=conversation_id, target_id=message_id
+    )
+    return f"/c/{pages.start(user, send)}"
+
+
+def _continue(user: User, conversation_id: str, message_id: str) -> str:
+    send = Send(
+        trigger="continue", conversation_id=conversation_id, target_id=message_id
+    )
+    return f"/c/{pages.start(user, send)}"
+
+
+def _branch(user: User, conversation_id: str, message_id: str) -> str:
+    select_branch(user=user, conversation_id=conversation_id, message_id=message_id)
+    return f"/c/{conversation_id}#message-{message_id}"
+
+
+def _delete(user: User, conversation_id: str, message_id: str) -> str:
+    delete_stopping(user=user, conversation_id=conversation_id, message_id=message_id)
+    return f"/c/{conversation_id}"
+
+
+def _fork(user: User, conversation_id: str, message_id: str) -> str:
+    made = fork(user=user, conversation_id=conversation_id, message_id=message_id)
+    return f"/c/{made.pk}"
+
+
+_ACTS: dict[str, Act] = {
+    "regenerate": _regenerate,
+    "continue": _continue,
+    "branch": _branch,
+    "delete": _delete,
+    "fork": _fork,
+}

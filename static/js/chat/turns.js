@@ -1,0 +1,136 @@
+// Turns: shown to their end over as many connections as that takes, asked for anew,
+// stopped.
+
+import { room } from "./page.js";
+import { Reply } from "./reply.js";
+import { Speaker } from "./speaking.js";
+import * as stream from "./stream.js";
+import * as transcript from "./transcript.js";
+import { pause } from "./waiting.js";
+
+const QUIET_MS = 10_000;
+const { words, composer, list } = room;
+let current = 0; // number of the turn that is shown; an older one is of no interest
+
+/** What went wrong, in words. */
+export function sentence(error) {
+  const known = { unreachable: words.unreachable, "signed-out": words.signedOut };
+  return known[error.code] ?? error.message;
+}
+
+/** Follows the reply on the page that is being written, if there is one. */
+export async function join() {
+  const running = list.querySelector("[data-running]");
+  if (running) {
+    await show(null, running);
+  }
+}
+
+/** Asks for another reply than `article`, or for one to another question; what stands
+ * below goes once the server has taken it. */
+export async function ask(body, article, question = "") {
+  const request = { id: room.id, messages: [], ...composer.choice, ...body };
+  const response = await stream.start(request, room.token).catch((error) => {
+    throw new Error(sentence(error));
+  });
+  composer.tell("");
+  transcript.removeFrom(article);
+  const asked = question ? transcript.addQuestion(question) : null;
+  const reply = transcript.addReply();
+  room.follower.goToEnd();
+  await show(response, reply, asked);
+}
+
+/** Goes on with a reply whose calls of tools a person has decided on. */
+export async function approve(approvals, article) {
+  const body = { conversationId: room.id, approvals };
+  await show(await stream.start(body, room.token), article);
+}
+
+/** Shows a turn to its end; `response` may be null to join it from the start. */
+export async function show(response, article, question = null) {
+  const mine = ++current;
+  const speaker = new Speaker(document.querySelector("[data-spoken]"));
+  const reply = new Reply(article, (number, block) => speaker.hear(number, block));
+  let heardAt = performance.now();
+  const watch = setInterval(() => {
+    if (performance.now() - heardAt > QUIET_MS) {
+      room.say(words.quiet);
+    }
+  }, 1000);
+  composer.running = true;
+  room.say(words.generating);
+  const take = (part) => {
+    heardAt = performance.now();
+    room.say(words.generating);
+    if (part.type === "start") {
+      question?.setAttribute("data-message", part.messageMetadata.userMessageId);
+    } else if (part.type === "data-conversation") {
+      transcript.entitle(part.data);
+    }
+    return mine !== current || reply.take(part);
+  };
+  await follow(response, take, () => mine === current);
+  clearInterval(watch);
+  reply.close();
+  if (mine !== current) {
+    return;
+  }
+  speaker.finish();
+  room.say(reply.isWhole ? words.complete : words.incomplete, true);
+  composer.running = false;
+  document.dispatchEvent(new Event("turn-over"));
+  await settle((question ?? article).dataset.message, () => mine === current);
+}
+
+/** Reads until the last part, joining again whenever the line breaks: the turn goes on at
+ * the server. Ends too when nothing runs there any more. */
+async function follow(response, take, isWanted) {
+  for (let tries = 0; isWanted(); tries += 1) {
+    if (response && (await read(response, take))) {
+      return;
+    }
+    if (tries) {
+      room.say(words.reconnecting);
+      await pause(null, "", Math.min(8, 2 ** (tries - 2)));
+    }
+    response = await stream.follow(room.id).catch((error) => (error.passes ? undefined : null));
+    if (response === null) {
+      return;
+    }
+  }
+}
+
+async function read(response, take) {
+  try {
+    for await (const part of stream.parts(response)) {
+      if (take(part)) {
+        return true;
+      }
+    }
+  } catch (error) {
+    console.warn("The stream broke off.", error);
+  }
+  return false; // it ended without saying how, which is never a complete reply
+}
+
+/** What the server has stored is the truth: how the reply ended, and what can be done. */
+async function settle(messageId, isWanted) {
+  for (let tries = 0; isWanted() && messageId; tries += 1) {
+    try {
+      return await transcript.refresh(messageId);
+    } catch (error) {
+      if (!error.passes) {
+        return undefined;
+      }
+      await pause(null, "", Math.min(30, 2 ** tries));
+    }
+  }
+  return undefined;
+}
+
+export async function stop() {
+  await stream.stop(room.id, room.token).catch((error) => {
+    throw new Error(sentence(error));
+  });
+}

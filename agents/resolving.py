@@ -42,6 +42,15 @@ def resolve_model(model_id: str) -> Resolved:
     return Resolved(endpoint, model, credential_id)
 
 
+def resolve_for_counting(model_id: str) -> Resolved:
+    """As it was asked, though it may have been switched off or removed since; not to be
+    asked again, for it has neither key nor address."""
+    name, _, model = model_id.partition("/")
+    kinds = Provider.objects.filter(name=name).values_list("kind", flat=True)
+    endpoint = Endpoint(provider=kinds.first() or "openai_compatible", api_key=None)
+    return Resolved(endpoint, model, None)
+
+
 def reach(provider: Provider) -> tuple[Endpoint, int | None]:
     """The endpoint of a row of ProviderQuerySet.with_ciphertext, and which version of
     its key that holds. Raises as resolve_model does."""

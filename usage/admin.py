@@ -17,7 +17,7 @@ from tenants.adminsite import ModelAdmin
 from usage.forms import BudgetForm, SettingsForm
 from usage.models import Budget, DailyUsage, PriceRule, UsageRecord, UsageSettings
 from usage.periods import today
-from usage.services.budgets import save_budget
+from usage.services.budgets import delete_budget, save_budget
 from usage.services.settings import save_settings
 from usage.templatetags.usage_figures import count, money, percent_of
 
@@ -135,6 +135,13 @@ class BudgetAdmin(ModelAdmin[Budget]):
         """A new one was saved by its form."""
         if change:
             save_budget(budget=obj)
+
+    def delete_model(self, request: HttpRequest, obj: Budget) -> None:
+        delete_budget(budget=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Budget]) -> None:
+        for budget in queryset:
+            delete_budget(budget=budget)
 
     @admin.display(description="for")
     def subject(self, budget: Budget) -> str:

@@ -35,7 +35,7 @@ from usage.serializers import (
     RecordSerializer,
     SummarySerializer,
 )
-from usage.services.budgets import save_budget
+from usage.services.budgets import delete_budget, save_budget
 from usage.statements import statement_response
 from usage.summaries import GROUPS, Group, summarise
 
@@ -171,7 +171,7 @@ class BudgetView(generics.GenericAPIView[Budget]):
         return self._change(request, partial=True)
 
     def delete(self, request: Request, pk: int) -> Response:
-        self.get_object().delete()
+        delete_budget(budget=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _change(self, request: Request, *, partial: bool) -> Response:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from django.db import transaction
+
 from agents.resolving import resolve_model
 from chat import prompting
 from chat.models import Message, Turn
 from chat.turns.plan import TurnPlan
 from llm.errors import ProviderModelNotFound
-from usage.services import price_for
+from usage.services import Subject, reserve_call
 
 
+@transaction.atomic
 def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
     """The turn as it goes on with `model`, `spent` seconds after its start.
 
-    Raises LLMError where that model cannot be asked either.
+    What was held of the budgets is held anew, at this model's price. Raises LLMError
+    where that model cannot be asked either, BudgetExceededError where it costs more
+    than is left; and then nothing has changed.
     """
     turn = Turn.objects.select_related(
         "conversation", "author", "reply__parent", "reply__agent_revision"
@@ -26,9 +31,9 @@ def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
         raise ProviderModelNotFound(detail="the agent is gone")
     # So that a revoked key ends this turn too, and so that it is counted as this
     # model's if our process dies.
-    Message.objects.filter(pk=plan.reply_id).update(model=model)
     turn.credential_id = resolved.credential_id
     turn.save(update_fields=["credential"])
+    Message.objects.filter(pk=plan.reply_id).update(model=model)
     prompt = prompting.build(
         turn.conversation,
         question,
@@ -39,8 +44,19 @@ def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
     )
     left = max(prompt.timeouts.total - spent, 1.0)
     prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=left))
-    price = price_for(model=model, prompt=prompt, at=turn.created_at)
-    grant = plan.grant.moved(price)
+    subject = Subject(
+        user_id=plan.user_id,
+        agent_id=plan.agent_id,
+        api_key_id=plan.api_key_id,
+        model=model,
+        turn_id=plan.turn_id,
+    )
+    # Last, because many wait for the rows it locks.
+    grant = reserve_call(subject=subject, prompt=prompt, priced_at=turn.created_at)
     return replace(
-        plan, model=model, prompt=grant.limited(prompt), failure=None, grant=grant
+        plan,
+        model=model,
+        prompt=grant.limited(prompt),
+        failure=None,
+        grant=replace(grant, headers=plan.grant.headers),
     )

@@ -8,24 +8,30 @@ from functools import reduce
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
 from psycopg.types.json import Jsonb
 
 from chat.models import (
     PREVIEW_LENGTH,
+    Conversation,
     Message,
     Turn,
     TurnLogEntry,
     one_line,
 )
 from chat.services.progress import notify
+from chat.services.settling import settle_call
 from chat.services.telling import listeners_of
 from chat.turns.codec import storable
 from chat.turns.plan import Call, Outcome, Settled, TurnPlan
 from chat.turns.worker import worker_name
 from llm import tokens
 from llm.events import Usage
+from usage.models import UsageRecord
+from usage.models.ledger import TOKENS
 from usage.pricing import cost_of
-from usage.services import Alert, Subject, record_call, settle
+from usage.services import Subject, record_call, record_correction
 
 _REPLY_STATUS = {
     "done": Message.Status.COMPLETE,
@@ -54,15 +60,14 @@ def finish_turn(
     with transaction.atomic():
         title_model = _end(plan, outcome, usage, cost)
         if title_model is None:
-            _overtake(plan, outcome)
+            _overtake(plan, outcome, usage, cost)
             return None
         subject = _subject(plan)
         settled = _with_earlier(plan, usage, cost, title_model)
         _close_log(plan, outcome, position, tail(settled))
         # Last, because many wait for the rows these lock.
         _record(plan, outcome, subject, calls)
-        for alert in settle(subject=subject):
-            _tell(plan, alert)
+        settle_call(subject)
         return settled
 
 
@@ -94,19 +99,6 @@ def _record(
             call=number,
             model_answered=storable(call.model_answered),
         )
-
-
-def _tell(plan: TurnPlan, alert: Alert) -> None:
-    """Whom it concerns, at the commit: everybody's open pages are in some process."""
-    notify(
-        "budget",
-        plan.turn_id,
-        users=list(alert.user_ids),
-        scope=alert.scope,
-        period=alert.period,
-        percent=alert.percent,
-        text=alert.sentence,
-    )
 
 
 def _subject(plan: TurnPlan) -> Subject:
@@ -186,9 +178,11 @@ def _end(
     return row[0] if row else None
 
 
-def _overtake(plan: TurnPlan, outcome: Outcome) -> None:
+def _overtake(
+    plan: TurnPlan, outcome: Outcome, usage: Usage, cost: Decimal | None
+) -> None:
     """We were taken for dead and our turn was ended for us: what we have is the longer
-    text, and it must not be lost. The count stays the estimate that was recorded."""
+    text and the better count, and neither must be lost."""
     ours = Turn.objects.filter(
         pk=plan.turn_id, status=Turn.Status.INTERRUPTED, worker=worker_name()
     )
@@ -202,6 +196,40 @@ def _overtake(plan: TurnPlan, outcome: Outcome) -> None:
         error_code=outcome.error_code,
         finish_reason=outcome.reason or "",
     )
+    _correct(plan, usage, cost)
+
+
+def _correct(plan: TurnPlan, usage: Usage, cost: Decimal | None) -> None:
+    """The ledger has an estimate of what we know better by now."""
+    *earlier, last = UsageRecord.objects.filter(
+        turn_id=plan.turn_id, kind=UsageRecord.Kind.REPLY
+    ).order_by("call")
+    recorded = [*earlier, last]
+    changes = {}
+    for name in TOKENS:
+        if name != "total_tokens":
+            known = sum(getattr(record, name) for record in recorded)
+            change = getattr(usage, name) - known
+            changes[name] = max(change, -getattr(last, name))
+    dearer = None
+    if cost is not None:
+        dearer = cost - sum((record.cost or 0) for record in recorded)
+    if not dearer and not any(changes.values()):
+        return
+    prompt, completion = changes["prompt_tokens"], changes["completion_tokens"]
+    Message.objects.filter(pk=plan.reply_id).update(
+        prompt_tokens=F("prompt_tokens") + prompt,
+        completion_tokens=F("completion_tokens") + completion,
+        total_tokens=F("total_tokens") + prompt + completion,
+        estimated=usage.estimated or bool(plan.spent and plan.spent.usage.estimated),
+        cost=None if dearer is None else Coalesce("cost", Decimal(0)) + dearer,
+    )
+    Conversation.objects.filter(pk=plan.conversation_id).update(
+        total_tokens=F("total_tokens") + prompt + completion
+    )
+    note = "Its process had been taken for dead."
+    record_correction(record=last, note=note, cost=dearer, **changes)
+    settle_call(_subject(plan))
 
 
 def _close_log(

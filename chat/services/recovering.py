@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from agents.resolving import resolve_model
+from agents.resolving import Resolved, resolve_for_counting, resolve_model
 from chat import prompting
 from chat.models import Turn
 from chat.parts import as_json, events_of, parts_of
@@ -39,7 +39,7 @@ def recover_turn(*, turn_id: str) -> bool:
     if turn is None:
         return False
     events = read_progress(turn_id, 0).events
-    plan = _plan(turn)
+    plan = _plan(turn, has_answered=turn.first_token_at is not None)
     outcome = Outcome(
         status="interrupted",
         # Without a flush the row has what the reply began with.
@@ -106,25 +106,23 @@ def _milliseconds(turn: Turn, moment: datetime | None) -> int | None:
     return max(0, round((moment - turn.created_at).total_seconds() * 1000))
 
 
-def _plan(turn: Turn) -> TurnPlan:
+def _plan(turn: Turn, *, has_answered: bool) -> TurnPlan:
     """The plan as far as ending needs it, built again from the rows."""
     reply, question = turn.reply, turn.reply.parent
     revision = reply.agent_revision
     # Until a turn ends its reply's row holds what the reply began with.
     partial = "" if _goes_on(turn) else reply.text
     prompt: Prompt | None = None
-    if question is not None and revision is not None:
-        try:
-            prompt = prompting.build(
-                turn.conversation,
-                question,
-                revision,
-                resolve_model(reply.model),
-                turn.author,
-                partial=partial,
-            )
-        except LLMError:
-            prompt = None  # a provider that cannot be asked was not asked
+    resolved = _resolved(reply.model, has_answered=has_answered)
+    if question is not None and revision is not None and resolved is not None:
+        prompt = prompting.build(
+            turn.conversation,
+            question,
+            revision,
+            resolved,
+            turn.author,
+            partial=partial,
+        )
     # As when the turn began, whatever rules came since.
     price = None
     if prompt is not None:
@@ -137,6 +135,7 @@ def _plan(turn: Turn) -> TurnPlan:
         reply_id=reply.pk,
         user_id=turn.author_id,
         api_key_id=turn.api_key_id,
+        # The conversation may have been given to another one since.
         agent_id=revision.agent_id if revision else turn.conversation.agent_id,
         agent_slug=revision.agent.slug if revision else "",
         model=reply.model,
@@ -148,3 +147,11 @@ def _plan(turn: Turn) -> TurnPlan:
         grant=Grant(price=price),
         spent=_before(turn),
     )
+
+
+def _resolved(model: str, *, has_answered: bool) -> Resolved | None:
+    """None where nobody was asked: that could not be, and did not answer."""
+    try:
+        return resolve_model(model)
+    except LLMError:
+        return resolve_for_counting(model) if has_answered else None

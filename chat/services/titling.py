@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -13,15 +14,19 @@ from django.utils import timezone
 from agents.resolving import resolve_model
 from chat.models import TITLE_LENGTH, Conversation, Message, one_line
 from chat.services.progress import notify
+from chat.services.settling import settle_call
 from chat.services.telling import listeners_of
 from chat.turns.codec import storable
 from chat.turns.plan import TurnPlan
 from llm.client import Prompt, Timeouts
 from llm.events import Usage
+from usage.errors import BudgetExceededError
 from usage.models import UsageRecord
-from usage.services import Subject, price_for, record_call
+from usage.services import Grant, Subject, record_call, reserve_call
 
 SECONDS = 15.0
+# After which nobody works on it any more.
+_LAPSES = timedelta(seconds=4 * SECONDS)
 _MAX_TOKENS = 30
 # So much of question and reply is enough to name a conversation.
 _EXCERPT = 2_000
@@ -38,11 +43,12 @@ class TitleCall:
 
     model: str
     prompt: Prompt
+    grant: Grant
 
 
 def title_call(plan: TurnPlan, model: str) -> TitleCall | None:
-    """None where no title is wanted: a person has set it, or this was not the first
-    reply. Raises LLMError for a model that cannot be asked."""
+    """None where no title is wanted: a person has set it, this was not the first reply,
+    or a budget has no room for it. Raises LLMError for a model that cannot be asked."""
     unnamed = Conversation.objects.filter(pk=plan.conversation_id, title_set_at=None)
     if not unnamed.exists():
         return None
@@ -77,7 +83,15 @@ def title_call(plan: TurnPlan, model: str) -> TitleCall | None:
             total=SECONDS,
         ),
     )
-    return TitleCall(model, prompt)
+    try:
+        grant = reserve_call(
+            subject=_subject(plan, model),
+            prompt=prompt,
+            lapses_at=timezone.now() + _LAPSES,
+        )
+    except BudgetExceededError:
+        return None
+    return TitleCall(model, grant.limited(prompt), grant)
 
 
 def cleaned(answer: str) -> str:
@@ -115,24 +129,31 @@ def store_title(
     return stored
 
 
+@transaction.atomic
 def record(
     *, plan: TurnPlan, call: TitleCall, usage: Usage, status: str, duration_ms: int
 ) -> None:
     """The ledger's row of a title's call, charged to whom the turn is charged."""
+    subject = _subject(plan, call.model)
     record_call(
-        subject=Subject(
-            user_id=plan.user_id,
-            agent_id=plan.agent_id,
-            api_key_id=plan.api_key_id,
-            model=call.model,
-            conversation_id=plan.conversation_id,
-            message_id=plan.reply_id,
-            turn_id=plan.turn_id,
-        ),
+        subject=subject,
         kind=UsageRecord.Kind.TITLE,
         usage=usage,
-        price=price_for(model=call.model, prompt=call.prompt, at=timezone.now()),
+        price=call.grant.price,
         status=status,
         ttft_ms=None,
         duration_ms=duration_ms,
+    )
+    settle_call(subject)
+
+
+def _subject(plan: TurnPlan, model: str) -> Subject:
+    return Subject(
+        user_id=plan.user_id,
+        agent_id=plan.agent_id,
+        api_key_id=plan.api_key_id,
+        model=model,
+        conversation_id=plan.conversation_id,
+        message_id=plan.reply_id,
+        turn_id=plan.turn_id,
     )

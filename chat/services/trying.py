@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,14 +25,16 @@ from chat.errors import InvalidMessageError, TooLargeError
 from chat.ids import new_id
 from chat.models import Conversation, Message
 from chat.turns.codec import storable
+from chat.services.settling import settle_call
 from llm import tokens
 from llm.client import Prompt
 from llm.errors import LLMError
 from llm.events import Finished, ReasoningDelta, TextDelta, Usage
 from tenants.db import release
+from usage.metering import Meter
 from usage.models import UsageRecord
 from usage.pricing import UnitPrice, cost_of
-from usage.services import Subject, price_for, record_call
+from usage.services import Grant, Subject, record_call, reserve_call
 
 # Somebody waits in front of a page for the whole answer.
 _SECONDS = 120.0
@@ -63,7 +66,7 @@ def try_agent(
 
     Waits for the answer, without a connection to the database. Raises django's
     ValidationError for a draft that could not be saved, InvalidMessageError and
-    TooLargeError, and LLMError for a model that cannot be asked.
+    TooLargeError, BudgetExceededError, and LLMError for a model that cannot be asked.
     """
     if not message.strip():
         raise InvalidMessageError("The message is empty.")
@@ -90,29 +93,34 @@ def try_agent(
         model=revision.model,
         turn_id=new_id(),
     )
-    price = price_for(model=revision.model, prompt=prompt, at=timezone.now())
+    lapses_at = timezone.now() + timedelta(seconds=2 * total)
+    grant = reserve_call(subject=subject, prompt=prompt, lapses_at=lapses_at)
     release()
-    tried = async_to_sync(_answer)(prompt, revision.model, price)
+    tried = async_to_sync(_answer)(grant.limited(prompt), revision.model, grant)
     _record(subject, tried)
     return tried
 
 
-async def _answer(prompt: Prompt, model: str, price: UnitPrice | None) -> Tried:
+async def _answer(prompt: Prompt, model: str, grant: Grant) -> Tried:
     text: list[str] = []
     reasoning: list[str] = []
     usage: Usage | None = None
     failure: LLMError | None = None
+    meter = Meter(grant.reply_tokens, prompt.model)
     started = time.monotonic()
     try:
         async with aclosing(client().stream(prompt)) as events:
             async for event in events:
                 match event:
+                    case Finished():
+                        usage = event.usage
+                        break
                     case TextDelta():
                         text.append(event.text)
                     case ReasoningDelta():
                         reasoning.append(event.text)
-                    case Finished():
-                        usage = event.usage
+                if meter.is_over(event.text):
+                    break
     except LLMError as error:
         failure, usage = error, error.partial_usage
     said, thought = storable("".join(text)), storable("".join(reasoning))
@@ -125,13 +133,14 @@ async def _answer(prompt: Prompt, model: str, price: UnitPrice | None) -> Tried:
         text=said,
         reasoning=thought,
         usage=usage,
-        price=price,
-        cost=cost_of(usage, price),
+        price=grant.price,
+        cost=cost_of(usage, grant.price),
         duration_ms=round((time.monotonic() - started) * 1000),
         failure=failure,
     )
 
 
+@transaction.atomic
 def _record(subject: Subject, tried: Tried) -> None:
     record_call(
         subject=subject,
@@ -142,3 +151,4 @@ def _record(subject: Subject, tried: Tried) -> None:
         ttft_ms=None,
         duration_ms=tried.duration_ms,
     )
+    settle_call(subject)

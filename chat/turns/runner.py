@@ -218,6 +218,8 @@ class Runner:
                 )
                 report.goes_on(live.plan)
                 await self._ask(live, steps, report)
+            except BudgetExceededError:
+                continue  # too dear for what is left
             except FALLEN as next_error:
                 if live.first_token_at is not None:
                     raise

@@ -28,6 +28,7 @@ from chat.services.recovering import recover_turn
 from chat.turns.runner import Runner
 from tenants.db import PUBLIC, Scope, entered, unit
 from tenants.models import Tenant
+from usage.services import release_lapsed
 
 logger = structlog.get_logger(__name__)
 
@@ -142,10 +143,12 @@ def _stale_in(schema_names: list[str]) -> tuple[str, list[str | float]]:
 
 
 def clear_logs() -> int:
-    """Drop the logs of turns that ended some minutes ago, tenant by tenant."""
+    """Drop the logs of turns that ended some minutes ago, and what calls of our own
+    left held of budgets, tenant by tenant; returns the number of log entries."""
     older_than = timezone.now() - _KEEP_LOGS
     removed = 0
     for tenant in Tenant.objects.all():
         with entered(tenant.scope):
             removed += drop_old_entries(older_than=older_than)
+            release_lapsed()
     return removed

@@ -20,7 +20,9 @@ from chat.turns.plan import Outcome, Settled, TurnPlan
 from llm.client import Client
 from llm.errors import LLMError
 from llm.events import Finished, TextDelta, Usage
+from llm.tokens import estimate_usage
 from tenants.db import unit
+from usage.metering import Meter
 
 logger = structlog.get_logger(__name__)
 
@@ -54,16 +56,15 @@ async def _make(client: Client, plan: TurnPlan, call: TitleCall) -> None:
     try:
         answer, usage = await _ask(client, call)
     except LLMError as error:
-        if error.partial_usage is not None:
-            await unit(
-                plan.scope,
-                record,
-                plan=plan,
-                call=call,
-                usage=error.partial_usage,
-                status="failed",
-                duration_ms=duration(),
-            )
+        await unit(
+            plan.scope,
+            record,
+            plan=plan,
+            call=call,
+            usage=error.partial_usage or Usage(0, 0),
+            status="failed",
+            duration_ms=duration(),
+        )
         raise
     await unit(
         plan.scope,
@@ -78,10 +79,17 @@ async def _make(client: Client, plan: TurnPlan, call: TitleCall) -> None:
 
 async def _ask(client: Client, call: TitleCall) -> tuple[str, Usage]:
     pieces: list[str] = []
-    async with aclosing(client.stream(call.prompt)) as events:
+    written: list[str] = []
+    prompt = call.prompt
+    meter = Meter(call.grant.reply_tokens, prompt.model)
+    async with aclosing(client.stream(prompt)) as events:
         async for event in events:
+            if isinstance(event, Finished):
+                return "".join(pieces), event.usage
             if isinstance(event, TextDelta):
                 pieces.append(event.text)
-            elif isinstance(event, Finished):
-                return "".join(pieces), event.usage
-    raise AssertionError("a stream ends with Finished or raises")
+            written.append(event.text)
+            if meter.is_over(event.text):
+                break
+    usage = estimate_usage(prompt.messages, "".join(written), prompt.model)
+    return "".join(pieces), usage

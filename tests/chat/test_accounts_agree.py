@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from agents.models import Provider
+from agents.services import create_agent
 from chat.models import Conversation, Message
 from tenants.db import EXPLICIT, current, entered
 from tests.chat.talk import Talk
@@ -47,7 +48,10 @@ def test_all_accounts_agree_after_many_mixed_turns(talk: Talk) -> None:
     plans = [_plan(dice) for _ in range(TURNS)]
     with entered(talk.tenant.scope):
         models = sorted({f"{kind}-{length}" for kind, length in plans})
-        Provider.objects.filter(name=STAND_IN).update(model_names=models)
+        named = Provider.objects.filter(name=STAND_IN)
+        named.update(model_names=[*models, "down"])
+        _make_agents(models)
+    talk.provider.on("down", Answer(status=503))
     with ThreadPoolExecutor(8) as pool:
         sent = list(pool.map(lambda plan: _run(talk, *plan), plans))
     with entered(talk.tenant.scope):
@@ -60,7 +64,8 @@ def test_all_accounts_agree_after_many_mixed_turns(talk: Talk) -> None:
 
 
 def _plan(dice: random.Random) -> tuple[str, int]:
-    kind = dice.choices(["done", "stopped", "cut", "failed", "silent"], [6, 1, 1, 1, 1])
+    kinds = ["done", "stopped", "cut", "failed", "silent", "fallback"]
+    kind = dice.choices(kinds, [6, 1, 1, 1, 1, 1])
     return kind[0], dice.randint(1, 40)
 
 
@@ -73,14 +78,30 @@ def _run(talk: Talk, kind: str, length: int) -> int | None:
         "cut": Answer(tokens=length, fault="cut", fault_after=length // 2),
         "failed": Answer(status=400),
         "silent": Answer(tokens=length, usage=None),
+        "fallback": Answer(tokens=length),
     }
     talk.provider.on(model, answers[kind])
-    with talk.open(model=f"standin/{model}") as stream:
+    asked = {"agentId": model} if kind == "fallback" else {"model": f"standin/{model}"}
+    with talk.open(**asked) as stream:
         if kind == "stopped":
             stream.until("text-delta")
             talk.stop(stream.conversation_id)
         stream.rest()
-    return length if kind == "done" else None
+    return length if kind in {"done", "fallback"} else None
+
+
+def _make_agents(models: list[str]) -> None:
+    """For each fallback one whose own model is down."""
+    for model in models:
+        if model.startswith("fallback"):
+            create_agent(
+                author=None,
+                slug=model,
+                name=model,
+                model=f"{STAND_IN}/down",
+                fallbacks=[f"{STAND_IN}/{model}"],
+                published=True,
+            )
 
 
 def _member(talk: Talk) -> int:

@@ -107,7 +107,8 @@ class BudgetPeriod(models.Model):
 
 
 class Reservation(models.Model):
-    """What a running turn may use of one budget; gone when it ends."""
+    """What a running turn, or a call of our own, may use of one budget; gone when it
+    ends. A turn is ended for a dead process; what has no turn lapses."""
 
     turn_id = models.CharField(max_length=64)
     period = models.ForeignKey(
@@ -115,6 +116,7 @@ class Reservation(models.Model):
     )
     tokens = models.BigIntegerField()
     cost = models.DecimalField(max_digits=24, decimal_places=10)
+    lapses_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

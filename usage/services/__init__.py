@@ -7,7 +7,7 @@ from usage.services.recording import (
     record_correction,
     record_test,
 )
-from usage.services.reserving import Grant, reserve
+from usage.services.reserving import Grant, release_lapsed, reserve, reserve_call
 from usage.services.settling import Alert, settle
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "record_call",
     "record_correction",
     "record_test",
+    "release_lapsed",
     "reserve",
+    "reserve_call",
     "settle",
 ]

@@ -42,3 +42,12 @@ def save_budget(*, budget: Budget, **fields: Any) -> Budget:
         raise ValidationError({"subject_id": f"There is no such {budget.scope}."})
     budget.save()
     return budget
+
+
+@transaction.atomic
+def delete_budget(*, budget: Budget) -> None:
+    """Waits for turns that are just beginning or ending, so that none is left holding
+    something of a budget that is gone."""
+    Budget.objects.select_for_update().filter(pk=budget.pk).first()
+    list(budget.periods.select_for_update().order_by("start"))
+    budget.delete()

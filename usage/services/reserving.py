@@ -13,7 +13,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from llm import tokens
@@ -28,6 +28,10 @@ from usage.services.rolling import APPLYING, ZONE, open_period, subject_values
 # A shorter reply is of no use to anybody, unless it was asked for.
 MINIMAL_REPLY: Final = 16
 _MILLION: Final = 1_000_000
+# Bytes of a prompt that are counted in a millisecond or so.
+_QUICKLY: Final = 8_192
+# What a message takes besides its text, in tokens and rather more.
+_FRAME: Final = 16
 # Of running turns that hold what is missing.
 _SOON: Final = 10
 
@@ -51,7 +55,8 @@ LEFT JOIN usage_budgetperiod p ON p.budget_id = b.id AND p.start = w.start
 ORDER BY b.id
 """  # noqa: S608  # constants
 _LOCK: Final = """
-SELECT p.id, p.spent_tokens, p.spent_cost, p.reserved_tokens, p.reserved_cost
+SELECT p.budget_id, p.id, p.spent_tokens, p.spent_cost,
+       p.reserved_tokens, p.reserved_cost
 FROM usage_budgetperiod p
 JOIN unnest(%s::bigint[], %s::date[]) AS due(budget_id, start)
     ON due.budget_id = p.budget_id AND due.start = p.start
@@ -59,12 +64,31 @@ ORDER BY p.budget_id FOR UPDATE OF p
 """
 _RESERVE: Final = """
 WITH held AS (
-    INSERT INTO usage_reservation (turn_id, period_id, tokens, cost)
-    SELECT %(turn)s, id, %(tokens)s, %(cost)s FROM unnest(%(periods)s::bigint[]) AS id
+    INSERT INTO usage_reservation (turn_id, period_id, tokens, cost, lapses_at)
+    SELECT %(turn)s, id, %(tokens)s, %(cost)s, %(lapses_at)s
+    FROM unnest(%(periods)s::bigint[]) AS id
 )
 UPDATE usage_budgetperiod SET reserved_tokens = reserved_tokens + %(tokens)s,
     reserved_cost = reserved_cost + %(cost)s
 WHERE id = ANY(%(periods)s)
+"""
+# Periods before reservations, as everybody locks them.
+_RELEASE: Final = """
+WITH locked AS MATERIALIZED (
+    SELECT p.id FROM usage_budgetperiod p WHERE p.id IN (
+        SELECT period_id FROM usage_reservation
+        WHERE turn_id = %(turn)s OR lapses_at < %(now)s)
+    ORDER BY p.budget_id, p.start FOR UPDATE
+), gone AS (
+    DELETE FROM usage_reservation r USING locked
+    WHERE r.period_id = locked.id AND (r.turn_id = %(turn)s OR r.lapses_at < %(now)s)
+    RETURNING r.period_id, r.tokens, r.cost
+)
+UPDATE usage_budgetperiod p SET reserved_tokens = reserved_tokens - sums.tokens,
+    reserved_cost = reserved_cost - sums.cost
+FROM (SELECT period_id, sum(tokens) AS tokens, sum(cost) AS cost
+      FROM gone GROUP BY period_id) AS sums
+WHERE p.id = sums.period_id
 """
 
 
@@ -73,14 +97,12 @@ class Grant:
     """On what terms a turn may run.
 
     `price` is None where none is known. `reply_tokens` is what the reply may have, None
-    where no budget applies, and `reply_cost` what it may cost, None where none in money
-    does or the model costs nothing; `is_cut` says that it is less than was asked for.
+    where no budget applies; `is_cut` says that it is less than was asked for.
     `headers` tell the client what is left of its rate.
     """
 
     price: UnitPrice | None = None
     reply_tokens: int | None = None
-    reply_cost: Decimal | None = None
     is_cut: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,17 +111,6 @@ class Grant:
         if self.price is not None:
             return self
         return replace(self, price=list_price(prompt.endpoint.provider, prompt.model))
-
-    def moved(self, price: UnitPrice | None) -> Grant:
-        """For another model, which has to do with the money that is held."""
-        moved = replace(self, price=price)
-        token_cost = _token_cost(price)
-        if self.reply_tokens is None or self.reply_cost is None or not token_cost:
-            return moved
-        fits = int((self.reply_cost / token_cost).to_integral_value(ROUND_FLOOR))
-        if fits >= self.reply_tokens:
-            return moved
-        return replace(moved, reply_tokens=max(1, fits), is_cut=True)
 
     def limited(self, prompt: Prompt) -> Prompt:
         """The call as it may be made."""
@@ -178,27 +189,62 @@ def reserve(
     none will be made; `running` counts turns as `rates.take` has it. Raises
     RateLimitedError and BudgetExceededError; the transaction must then be rolled back.
     """
-    with connection.cursor() as cursor:
-        values = subject_values(subject.user_id, subject.agent_id, subject.api_key_id)
-        values |= {"model": subject.model, "at": timezone.now()}
-        cursor.execute(_TERMS, values)
-        rows: list[Sequence[Any]] = cursor.fetchall()
+    rows = _terms(subject, timezone.now())
     headers = rates.take(_rates(subject, rows[0][4:9]), running)
-    grant = Grant(price=rule_price(rows[0][:4]), headers=headers)
+    return replace(_granted(subject, rows, prompt), headers=headers)
+
+
+@transaction.atomic
+def reserve_call(
+    *,
+    subject: Subject,
+    prompt: Prompt,
+    priced_at: datetime | None = None,
+    lapses_at: datetime | None = None,
+) -> Grant:
+    """The terms of a single call, which counts for no rate: one of our own, or that of
+    a turn's next model. What `subject.turn_id` held before is given back first.
+
+    `priced_at` is now unless given. What no turn holds needs a moment `lapses_at`, from
+    which on it is given back though nobody settles. Raises BudgetExceededError, and
+    then nothing has changed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE, {"turn": subject.turn_id, "now": None})
+    rows = _terms(subject, priced_at or timezone.now())
+    return _granted(subject, rows, lambda: prompt, lapses_at).priced(prompt)
+
+
+def release_lapsed() -> None:
+    """Give back what calls of our own held whose process died."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE, {"turn": None, "now": timezone.now()})
+
+
+def _terms(subject: Subject, at: datetime) -> list[Sequence[Any]]:
+    """The rows of _TERMS, with the rules that held `at` that moment."""
+    values = subject_values(subject.user_id, subject.agent_id, subject.api_key_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_TERMS, {**values, "model": subject.model, "at": at})
+        return list(cursor.fetchall())
+
+
+def _granted(
+    subject: Subject,
+    rows: list[Sequence[Any]],
+    prompt: Callable[[], Prompt | None],
+    lapses_at: datetime | None = None,
+) -> Grant:
+    grant = Grant(price=rule_price(rows[0][:4]))
     budgets = [_Budget(*row[9:]) for row in rows if row[9] is not None]
     call = prompt() if budgets else None
     if call is None:
         return grant
     grant = grant.priced(call)
     need = _need(call, grant.price, budgets)
-    in_money = any(budget.limit_cost is not None for budget in budgets)
-    reply_tokens = _hold(subject.turn_id, budgets, need)
-    return replace(
-        grant,
-        reply_tokens=reply_tokens,
-        reply_cost=(reply_tokens * need.token_cost or None) if in_money else None,
-        is_cut=reply_tokens < need.reply_tokens,
-    )
+    reply_tokens = _hold(subject.turn_id, budgets, need, lapses_at)
+    is_cut = reply_tokens < need.reply_tokens
+    return replace(grant, reply_tokens=reply_tokens, is_cut=is_cut)
 
 
 def _rates(subject: Subject, limits: Sequence[int | None]) -> list[rates.Rate]:
@@ -214,20 +260,21 @@ def _rates(subject: Subject, limits: Sequence[int | None]) -> list[rates.Rate]:
 
 
 def _need(call: Prompt, price: UnitPrice | None, budgets: list[_Budget]) -> _Need:
-    """Counted exactly only where the cheap estimate, which may be 42 % low, leaves a
-    doubt. A call without a known price takes no money that could be counted."""
+    """Counted exactly where that takes no time or where little is left; else as many
+    tokens as there are bytes, for there cannot be more: a guess that were too low would
+    overspend. A call without a known price takes no money that could be counted."""
     most = call.parameters.get("max_tokens")
     reply = most if isinstance(most, int) else 0
-    prompt = sum(tokens.estimate(m["content"]) + 8 for m in call.messages)
-    if _is_tight(budgets, 2 * prompt + reply):
+    prompt = sum(len(m["content"].encode("utf-8", "replace")) for m in call.messages)
+    prompt += _FRAME * len(call.messages)
+    if prompt <= _QUICKLY or _is_tight(budgets, prompt + reply):
         prompt = tokens.count_messages(call.messages, call.model)
-    prompt_cost = prompt * price.input / _MILLION if price else Decimal(0)
-    return _Need(prompt, prompt_cost, reply, _token_cost(price))
-
-
-def _token_cost(price: UnitPrice | None) -> Decimal:
-    """Of a reply's token, at most."""
-    return max(price.output, price.reasoning) / _MILLION if price else Decimal(0)
+    if price is None:
+        return _Need(prompt, Decimal(0), reply, Decimal(0))
+    # At most: nobody knows yet what will be cached, or thought and not said.
+    prompt_cost = prompt * max(price.input, price.cached_input) / _MILLION
+    token_cost = max(price.output, price.reasoning) / _MILLION
+    return _Need(prompt, prompt_cost, reply, token_cost)
 
 
 def _is_tight(budgets: list[_Budget], wanted: int) -> bool:
@@ -237,24 +284,29 @@ def _is_tight(budgets: list[_Budget], wanted: int) -> bool:
     )
 
 
-def _hold(turn_id: str, budgets: list[_Budget], need: _Need) -> int:
+def _hold(
+    turn_id: str, budgets: list[_Budget], need: _Need, lapses_at: datetime | None
+) -> int:
     """Reserve in all budgets what the tightest allows; the reply's tokens."""
     with connection.cursor() as cursor:
         for budget in budgets:
             if budget.period_id is None:
                 open_period(cursor, budget.id, budget.start)
         cursor.execute(_LOCK, [[b.id for b in budgets], [b.start for b in budgets]])
-        states = [_State(*row) for row in cursor.fetchall()]
+        # Without those of budgets that were deleted a moment ago.
+        states = {row[0]: _State(*row[1:]) for row in cursor.fetchall()}
         fits = need.reply_tokens
-        for budget, state in zip(budgets, states, strict=True):
-            fits = min(fits, _room(budget, state, need))
+        for budget in budgets:
+            if budget.id in states:
+                fits = min(fits, _room(budget, states[budget.id], need))
         cursor.execute(
             _RESERVE,
             {
                 "turn": turn_id,
                 "tokens": need.prompt_tokens + fits,
                 "cost": need.cost(fits),
-                "periods": [state.period_id for state in states],
+                "periods": [state.period_id for state in states.values()],
+                "lapses_at": lapses_at,
             },
         )
     return fits

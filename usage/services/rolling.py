@@ -77,7 +77,8 @@ SELECT due.id, due.start FROM due
 WHERE due.id NOT IN (SELECT budget_id FROM spent) ORDER BY due.id
 """  # noqa: S608  # constants
 # A budget's new period begins with what the roll-ups have, this record included. Where
-# another transaction was faster, its sum cannot have had what is not committed yet.
+# another transaction was faster, its sum cannot have had what is not committed yet. The
+# budget is locked, since PostgreSQL looks for it at the commit, when it may be deleted.
 _OPEN: Final = f"""
 INSERT INTO usage_budgetperiod AS p (
     budget_id, start, spent_tokens, spent_cost, reserved_tokens, reserved_cost,
@@ -85,7 +86,7 @@ INSERT INTO usage_budgetperiod AS p (
 SELECT b.id, start, spent.tokens, spent.cost, 0, 0, 0
 FROM usage_budget b, (SELECT %(start)s::date AS start) AS s,
      LATERAL ({SPENT}) AS spent(tokens, cost)
-WHERE b.id = %(budget)s
+WHERE b.id = %(budget)s FOR KEY SHARE OF b
 ON CONFLICT (budget_id, start) DO UPDATE SET
     spent_tokens = p.spent_tokens + %(tokens)s, spent_cost = p.spent_cost + %(cost)s
 """  # noqa: S608  # constants

@@ -1,0 +1,21 @@
+"""The end of a call's account: what was held is given back, and warnings are told."""
+
+from __future__ import annotations
+
+from chat.services.progress import notify
+from usage.services import Subject, settle
+
+
+def settle_call(subject: Subject) -> None:
+    """After the call was recorded, in that transaction. Whom a warning concerns hears
+    of it at the commit: everybody's open pages are in some process."""
+    for alert in settle(subject=subject):
+        notify(
+            "budget",
+            subject.turn_id,
+            users=list(alert.user_ids),
+            scope=alert.scope,
+            period=alert.period,
+            percent=alert.percent,
+            text=alert.sentence,
+        )

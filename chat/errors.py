@@ -90,36 +90,6 @@ class BusyError(APIError):
         super().__init__("Too many answers are being written right now.", retry_after=5)
 
 
-class ExportBusyError(APIError):
-    code = "export_busy"
-    status = 503
-
-    def __init__(self) -> None:
-        super().__init__("Others are exporting or importing right now.", retry_after=10)
-
-
-class PdfUnavailableError(APIError):
-    code = "pdf_unavailable"
-    status = 503
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This server cannot print PDF now; choose HTML, which any browser prints.",
-            retry_after=60,
-        )
-
-
-class PdfTooLongError(APIError):
-    code = "pdf_too_long"
-    status = 413
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This conversation is too long for a PDF. Choose HTML, which any browser "
-            "prints, or the active branch alone."
-        )
-
-
 class InvalidFileError(APIError):
     """Of an import: nothing was taken from the file."""
 

@@ -212,18 +212,20 @@ class StatementView(APIView):
     @extend_schema(
         parameters=[
             OpenApiParameter("month", str, description="YYYY-MM"),
-            OpenApiParameter("format", str, enum=["csv", "html"]),
+            OpenApiParameter("format", str, enum=["csv", "html", "pdf"]),
         ],
         responses={
             (200, "text/html"): OpenApiTypes.STR,
             (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/pdf"): OpenApiTypes.BINARY,
         },
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """The current month where none is given."""
+        """The current month where none is given. A PDF takes seconds; 503 where others
+        print."""
         span = asked_month(_asked(request, "month"))
-        form: Literal["csv", "html"]
-        form = _choice(request, "format", ("csv", "html")) or "html"
+        form: Literal["csv", "html", "pdf"]
+        form = _choice(request, "format", ("csv", "html", "pdf")) or "html"
         return statement_response(scope(), span, form)
 
 

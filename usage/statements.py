@@ -8,7 +8,8 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from tenants.db import Scope
+from printing.pdf import printer
+from tenants.db import Scope, release
 from usage.exporting import csv_lines
 from usage.models import DailyUsage
 from usage.periods import Span, today
@@ -29,18 +30,25 @@ _COLUMNS: Final = (
 
 
 def statement_response(
-    target: Scope, span: Span, form: Literal["csv", "html"]
+    target: Scope, span: Span, form: Literal["csv", "html", "pdf"]
 ) -> HttpResponse:
-    """As a download (CSV), or a page to read and print."""
-    content = statement(target, span)
+    """As a download (CSV, PDF), or a page to read. A PDF takes seconds, in which no
+    database connection is held. Raises ExportBusyError, PdfTooLongError,
+    PdfUnavailableError."""
     if form == "html":
+        content = statement(target, span)
         return HttpResponse(render_to_string("usage/statement.html", content))
-    name = f"statement-{target.slug}-{span.first:%Y-%m}.csv"
-    return HttpResponse(
-        _csv(content),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    if form == "csv":
+        kind, file = "text/csv; charset=utf-8", _csv(statement(target, span))
+    else:
+        with printer() as print_pdf:
+            content = statement(target, span)
+            page = render_to_string("usage/statement_print.html", content)
+            release()
+            kind, file = "application/pdf", print_pdf(page)
+    name = f"statement-{target.slug}-{span.first:%Y-%m}.{form}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(file, content_type=kind, headers=headers)
 
 
 def statement(target: Scope, span: Span) -> dict[str, Any]:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from threading import BoundedSemaphore
 
-from chat.errors import ExportBusyError
 from chat.exporting.document import conversation_json
 from chat.exporting.html import transcript_html
 from chat.exporting.markdown import transcript_markdown
-from chat.exporting.pdf import print_pdf
 from chat.exporting.transcript import messages_of, tell
 from chat.models import Conversation
+from printing.pdf import printer
 from tenants.db import release
 
 FORMATS = ("json", "markdown", "html", "pdf")
-# At once in one process: each takes a core for seconds.
-PDF_LIMIT = 2
-_printers = BoundedSemaphore(PDF_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +39,10 @@ def make_file(
     if kind == "html":
         text = transcript_html(transcript)
         return ExportFile(_bytes(text), "text/html; charset=utf-8", "html")
-    if not _printers.acquire(blocking=False):
-        raise ExportBusyError
-    try:
+    with printer() as print_pdf:
         html = transcript_html(transcript)
         release()
         return ExportFile(print_pdf(html), "application/pdf", "pdf")
-    finally:
-        _printers.release()
 
 
 def _bytes(text: str) -> bytes:

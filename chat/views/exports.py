@@ -22,13 +22,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
-from chat.errors import ExportBusyError, TooLargeError
+from chat.errors import TooLargeError
 from chat.exporting.archive import archive
 from chat.exporting.files import attachment
 from chat.exporting.making import FORMATS, make_file
 from chat.exporting.transcript import conversation_for_export
 from chat.services.importing import Report, import_file
 from chat.views.api import one_of, person
+from printing.errors import ExportBusyError
 from tenants.db import scope
 
 # What an opened file may do: nothing. It has styles of its own and no scripts.

@@ -15,9 +15,9 @@ import jsonschema
 import pypdf
 import pytest
 
-from chat.exporting import making, pdf, printing
 from chat.exporting.markdown import contained
 from chat.models import Conversation
+from printing import pdf, program
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.rows import make_conversation, make_message
@@ -237,16 +237,16 @@ def test_pdf_has_the_text_of_every_script(client_for: ClientFor, acme: Tenant) -
 def test_a_third_pdf_at_once_has_to_wait(client_for: ClientFor, acme: Tenant) -> None:
     made = make_tree(acme)
     client = client_for(acme, "member")
-    for _ in range(making.PDF_LIMIT):
-        assert making._printers.acquire(blocking=False)
+    for _ in range(pdf.LIMIT):
+        assert pdf._printers.acquire(blocking=False)
     try:
         answer = export(client, made, "format=pdf")
     finally:
-        making._printers.release(making.PDF_LIMIT)
+        pdf._printers.release(pdf.LIMIT)
     assert (answer.status_code, answer.json()["code"]) == (503, "export_busy")
     assert answer["Retry-After"] == "10"
-    assert making._printers.acquire(blocking=False), "a slot was lost"
-    making._printers.release()
+    assert pdf._printers.acquire(blocking=False), "a slot was lost"
+    pdf._printers.release()
 
 
 @needs_pango
@@ -268,9 +268,9 @@ def test_a_machine_that_cannot_print_says_so(
     client_for: ClientFor, acme: Tenant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     made = make_tree(acme)
-    program = tmp_path / "printing.py"
-    program.write_text("raise OSError('cannot load library libpango')")
-    monkeypatch.setattr(printing, "__file__", str(program))
+    broken = tmp_path / "program.py"
+    broken.write_text("raise OSError('cannot load library libpango')")
+    monkeypatch.setattr(program, "__file__", str(broken))
     answer = export(client_for(acme, "member"), made, "format=pdf")
     assert (answer.status_code, answer.json()["code"]) == (503, "pdf_unavailable")
 

@@ -13,6 +13,7 @@ from agents.models import Agent
 from llm.events import Usage
 from tenants.db import entered
 from tenants.models import Tenant
+from tests.chat.test_exports import needs_pango, pdf_text
 from tests.clients import TenantClient
 from tests.factories import person
 from usage.models import Budget, PriceRule, UsageSettings
@@ -229,6 +230,20 @@ def test_a_statement_has_every_line_and_the_sum(
     assert "model,x/unpriced,x/unpriced,1,1000,10,200,0,1200,1200,0,USD" in lines
     empty = owner.get(f"{STATEMENT}?month=2020-02").content.decode()
     assert "2020-02-29" in empty and "Nothing was used" in empty
+
+
+@needs_pango
+def test_a_statement_is_printed_with_the_same_figures(
+    client_for: ClientFor, used: Tenant
+) -> None:
+    answer = client_for(used, "owner").get(f"{STATEMENT}?format=pdf&month=2020-02")
+    assert answer["Content-Type"] == "application/pdf"
+    assert "statement-acme-2020-02.pdf" in answer["Content-Disposition"]
+    assert "Nothing was used" in pdf_text(answer.content)
+    answer = client_for(used, "owner").get(f"{STATEMENT}?format=pdf")
+    text = pdf_text(answer.content)
+    for part in ("3,600", "unpriced", "member@acme.test", "not over yet"):
+        assert part in text
 
 
 def test_days_are_those_of_the_tenants_time_zone(

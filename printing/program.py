@@ -1,4 +1,4 @@
-"""Prints HTML as PDF: a program of its own, started by chat.exporting.pdf.
+"""Prints HTML as PDF: a program of its own, started by printing.pdf.
 
 HTML comes by standard input, the PDF goes to standard output. It runs without Django,
 secrets, network and files: what it prints was written by people and models.

@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import structlog
 
-from chat.errors import PdfTooLongError, PdfUnavailableError
-from chat.exporting import printing
-from chat.exporting.fonts import fonts_conf
+from printing import program
+from printing.errors import ExportBusyError, PdfTooLongError, PdfUnavailableError
+from printing.fonts import fonts_conf
 
 logger = structlog.get_logger(__name__)
 
@@ -22,6 +25,21 @@ HTML_MAX = 2_000_000
 CPU_SECONDS = 60
 # The child is nice to everybody else, so its CPU seconds may take longer.
 _WAIT_SECONDS = 120
+# At once in one process: each takes a core for seconds.
+LIMIT = 2
+_printers = BoundedSemaphore(LIMIT)
+
+
+@contextmanager
+def printer() -> Iterator[Callable[[str], bytes]]:
+    """One of the few there are, as the function `print_pdf`. Take it before making what
+    is to be printed. Raises ExportBusyError."""
+    if not _printers.acquire(blocking=False):
+        raise ExportBusyError
+    try:
+        yield print_pdf
+    finally:
+        _printers.release()
 
 
 def print_pdf(html: str) -> bytes:
@@ -41,10 +59,10 @@ def print_pdf(html: str) -> bytes:
         environment["DYLD_FALLBACK_LIBRARY_PATH"] = os.environ[
             "DYLD_FALLBACK_LIBRARY_PATH"
         ]
-    program = [sys.executable, "-I", str(Path(printing.__file__)), str(CPU_SECONDS)]
+    command = [sys.executable, "-I", str(Path(program.__file__)), str(CPU_SECONDS)]
     try:
         done = subprocess.run(  # noqa: S603  # our own program, no shell
-            program,
+            command,
             input=html.encode("utf-8", "replace"),
             capture_output=True,
             env=environment,
@@ -53,7 +71,7 @@ def print_pdf(html: str) -> bytes:
         )
     except subprocess.TimeoutExpired as error:
         raise PdfTooLongError from error
-    if done.returncode in (printing.TOO_LARGE, -signal.SIGXCPU, -signal.SIGKILL):
+    if done.returncode in (program.TOO_LARGE, -signal.SIGXCPU, -signal.SIGKILL):
         raise PdfTooLongError
     if done.returncode != 0:
         # Not what the exception says, which may repeat the conversation.

@@ -1,0 +1,1 @@
+"""HTML into PDF. Whoever has something to print stands above it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 from django.db.models import QuerySet
@@ -31,6 +32,7 @@ def summarise(rows: DailyUsageQuerySet, group: Group) -> tuple[Sums, list[Sums]]
         rows = rows.annotate(month=TruncMonth("day"))
     found = rows.grouped_by(field)
     totals = {name: sum(row[name] for row in found) for name in SUMS}
+    totals["cost"] = Decimal(totals["cost"])  # of no rows the sum is an int
     labels = _labels(group, {row[field] for row in found})
     results: list[Sums] = []
     for row in found:

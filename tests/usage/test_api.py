@@ -230,6 +230,8 @@ def test_a_statement_has_every_line_and_the_sum(
     assert "model,x/unpriced,x/unpriced,1,1000,10,200,0,1200,1200,0,USD" in lines
     empty = owner.get(f"{STATEMENT}?month=2020-02").content.decode()
     assert "2020-02-29" in empty and "Nothing was used" in empty
+    nothing = owner.get(f"{STATEMENT}?format=csv&month=2020-02").content.decode()
+    assert nothing.splitlines()[1:] == ["total,,,0,0,0,0,0,0,0,0,USD"]
 
 
 @needs_pango

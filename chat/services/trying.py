@@ -29,7 +29,7 @@ from chat.services.settling import settle_call
 from llm import tokens
 from llm.client import Prompt
 from llm.errors import LLMError
-from llm.events import Finished, ReasoningDelta, TextDelta, Usage
+from llm.events import Finished, ReasoningDelta, TextDelta, ToolCalled, Usage
 from tenants.db import release
 from usage.metering import Meter
 from usage.models import UsageRecord
@@ -119,7 +119,7 @@ async def _answer(prompt: Prompt, model: str, grant: Grant) -> Tried:
                         text.append(event.text)
                     case ReasoningDelta():
                         reasoning.append(event.text)
-                if meter.is_over(event.text):
+                if not isinstance(event, ToolCalled) and meter.is_over(event.text):
                     break
     except LLMError as error:
         failure, usage = error, error.partial_usage

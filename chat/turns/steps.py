@@ -63,15 +63,16 @@ class Steps:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._seen: set[str] = set()
         self._meter: Meter | None = None
+        self._grant = live.plan.grant
 
     async def read(self, prompt: Prompt) -> None:
         """Ask the model once and read its answer to the end."""
         live = self._live
         step = live.begin_step(prompt)
-        # Of the model that answers in the end; before that nothing is metered.
-        meter = self._meter = self._meter or Meter(
-            live.plan.grant.reply_tokens, prompt.model
-        )
+        grant = live.plan.grant
+        if self._meter is None or self._grant is not grant:  # of another model
+            self._meter, self._grant = Meter(grant.reply_tokens, prompt.model), grant
+        meter = self._meter
         async with aclosing(self._client.stream(prompt)) as events:
             async for event in events:
                 if isinstance(event, (TextDelta, ReasoningDelta)):

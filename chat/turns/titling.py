@@ -19,7 +19,7 @@ from chat.services.titling import (
 from chat.turns.plan import Outcome, Settled, TurnPlan
 from llm.client import Client
 from llm.errors import LLMError
-from llm.events import Finished, TextDelta, Usage
+from llm.events import Finished, TextDelta, ToolCalled, Usage
 from llm.tokens import estimate_usage
 from tenants.db import unit
 from usage.metering import Meter
@@ -86,6 +86,8 @@ async def _ask(client: Client, call: TitleCall) -> tuple[str, Usage]:
         async for event in events:
             if isinstance(event, Finished):
                 return "".join(pieces), event.usage
+            if isinstance(event, ToolCalled):  # it was offered none
+                continue
             if isinstance(event, TextDelta):
                 pieces.append(event.text)
             written.append(event.text)

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from llm import tokens
 from llm.client import Prompt
+from llm.prompt import text_of
 from usage.errors import BudgetExceededError
 from usage.pricing import UnitPrice, list_price
 from usage.services import rates
@@ -265,7 +266,8 @@ def _need(call: Prompt, price: UnitPrice | None, budgets: list[_Budget]) -> _Nee
     overspend. A call without a known price takes no money that could be counted."""
     most = call.parameters.get("max_tokens")
     reply = most if isinstance(most, int) else 0
-    prompt = sum(len(m["content"].encode("utf-8", "replace")) for m in call.messages)
+    texts = (text_of(message) for message in call.messages)
+    prompt = sum(len(text.encode("utf-8", "replace")) for text in texts)
     prompt += _FRAME * len(call.messages)
     if prompt <= _QUICKLY or _is_tight(budgets, prompt + reply):
         prompt = tokens.count_messages(call.messages, call.model)

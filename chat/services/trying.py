@@ -24,8 +24,8 @@ from chat import prompting
 from chat.errors import InvalidMessageError, TooLargeError
 from chat.ids import new_id
 from chat.models import Conversation, Message
-from chat.turns.codec import storable
 from chat.services.settling import settle_call
+from chat.turns.codec import storable
 from llm import tokens
 from llm.client import Prompt
 from llm.errors import LLMError

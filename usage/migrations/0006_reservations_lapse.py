@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("usage", "0004_prices_rollups_budgets")]
+    dependencies = [("usage", "0005_tests_of_providers")]
 
     operations = [
         migrations.AddField(

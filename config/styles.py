@@ -7,6 +7,7 @@ browsers may keep the answer for good.
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,9 @@ register = template.Library()
 
 def _read(name: str) -> bytes:
     paths = [str(finders.find(f"css/{part}.css")) for part in SHEETS[name]]
-    return b"\n".join(Path(path).read_bytes() for path in paths)
+    text = b"\n".join(Path(path).read_bytes() for path in paths)
+    # Comments and indentation are for those who read the files.
+    return re.sub(rb"\n\s+", b"\n", re.sub(rb"/\*.*?\*/", b"", text, flags=re.DOTALL))
 
 
 _remembered = cache(_read)

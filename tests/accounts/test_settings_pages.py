@@ -73,7 +73,7 @@ def test_the_chosen_look_is_in_the_page_as_it_arrives(
     client = client_for(acme, "member")
     client.post("/settings/appearance", {"theme": "dark", "text_size": "large"})
     page = client.get("/")
-    assert 'data-theme="dark" data-text="large"' in html_tag(page)
+    assert 'data-theme="dark" data-text-size="large"' in html_tag(page)
     assert '<meta name="color-scheme" content="dark">' in page.content.decode()
     # The next person at this browser, before anybody has signed in.
     nobody = client_for(acme)
@@ -102,7 +102,7 @@ def test_a_cookie_nobody_can_read_changes_nothing_else(
     answer = client.get("/accounts/login/")
     assert answer.status_code == 200
     theme = "dark" if cookie == "dark" else "system"
-    assert f'data-theme="{theme}" data-text="normal"' in html_tag(answer)
+    assert f'data-theme="{theme}" data-text-size="normal"' in html_tag(answer)
 
 
 def test_the_browser_chooses_the_language_until_the_person_does(

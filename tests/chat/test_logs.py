@@ -129,7 +129,7 @@ def test_what_counts_as_repeating(text: str, detail: str, repeats: bool) -> None
 def test_every_event_in_the_code_is_documented() -> None:
     written = {
         node.args[0].value
-        for package in ("agents", "chat", "usage")
+        for package in ("agents", "chat", "printing", "usage")
         for path in (ROOT / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)

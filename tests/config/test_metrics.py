@@ -257,7 +257,8 @@ def test_what_a_turn_leaves_in_the_metrics(
 ) -> None:
     point_agent(acme, provider.url)
     server = start_server("daphne")
-    provider.enqueue(Answer(), Answer(status=503), Answer(status=503))
+    # Paced: what comes at one moment has no speed.
+    provider.enqueue(Answer(pace=20), Answer(status=503), Answer(status=503))
     with Talk(server, acme, provider) as talk:
         talk.send()
         talk.send()

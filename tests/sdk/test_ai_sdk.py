@@ -23,6 +23,17 @@ WORDS = "".join(f"w{number} " for number in range(40))
 HANGING = Answer(tokens=40, fault="stall", fault_after=3)
 
 
+def without_authors(messages: list[Any]) -> list[Any]:
+    """As the client that sent them has them: our history also names who wrote a
+    question, which the sender's own copy does not."""
+    return [
+        {name: value for name, value in message.items() if name != "metadata"}
+        if message["role"] == "user"
+        else message
+        for message in messages
+    ]
+
+
 def test_a_reply_streams_into_one_message(each_person: Person) -> None:
     each_person.provider.enqueue(
         Answer(reasoning=("I ", "think."), pieces=("It ", "is ", "21°.\u2028"), pace=50)
@@ -279,8 +290,8 @@ def test_a_reload_in_mid_reply_joins_it_whole(each_person: Person) -> None:
     for late in (second, third):
         late.until(lambda state: state.status == "ready" and bool(state.text))
         assert late.finishes == [ended(finishReason="stop")]
-    assert second.state.messages == over.messages
-    assert third.state.messages == over.messages[1:]
+    assert without_authors(second.state.messages) == over.messages
+    assert without_authors(third.state.messages) == over.messages[1:]
     assert len(each_person.provider.requests) == 1
     assert_kept(each_person, over)
 
@@ -313,7 +324,7 @@ def test_strict_mode_follows_once_though_it_asks_twice(person: Person) -> None:
     strict = person.mount(chat_id, messages=history, resume=True, strict=True)
     over = first.settle(sending)
     state = strict.until(lambda state: state.text == WORDS and state.status == "ready")
-    assert state.messages == over.messages
+    assert without_authors(state.messages) == over.messages
     assert strict.asked == [f"GET {CHAT}/{chat_id}/stream"] * 2
 
 

@@ -1,8 +1,8 @@
 """Whoever stops reading ends the provider's work: its socket sees the close."""
 
 import asyncio
-import time
 import gc
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 

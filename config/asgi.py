@@ -6,11 +6,11 @@ of turns of its own.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
@@ -52,7 +52,14 @@ def _is_async(path: str) -> bool:
 
 
 class Lifespan:
-    """Start and end of the process, where the server tells (uvicorn does)."""
+    """Start and end of the process, where the server tells (uvicorn does).
+
+    The start ends when the engine is loaded: uvicorn lets a worker accept nothing
+    before, so that no request meets one that is not ready while another is.
+    """
+
+    def __init__(self, warming: Future[None]) -> None:
+        self.warming = warming
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         from chat.turns.background import get_background
@@ -65,6 +72,7 @@ class Lifespan:
             if message["type"] == "lifespan.startup":
                 metrics.begin()
                 await background.start()
+                await asyncio.wrap_future(self.warming)
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await background.stop()
@@ -99,12 +107,14 @@ def build() -> ProtocolTypeRouter:
     from tenants.asgi import SocketTenantMiddleware
 
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+    loader = ThreadPoolExecutor(1, thread_name_prefix="warm-up")
+    warming = loader.submit(_warm_up)
+    loader.shutdown(wait=False)  # the thread ends with its work
     return ProtocolTypeRouter(
         {
             "http": Handler(),
             "websocket": SocketTenantMiddleware(URLRouter(websocket_urlpatterns)),
-            "lifespan": Lifespan(),
+            "lifespan": Lifespan(warming),
         }
     )
 

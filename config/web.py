@@ -106,8 +106,11 @@ def serve_daphne() -> None:
             kill = super().kill_all_applications
             return ended.addCallback(lambda _: kill())
 
-        async def note(self, message: dict[str, str]) -> None:
-            if message["type"] == "lifespan.startup.failed":
+        def note_end(self, lifespan: asyncio.Task[None]) -> None:
+            if error := lifespan.exception():
+                logging.getLogger(__name__).error(
+                    "The application failed.", exc_info=error
+                )
                 self.stop()
 
     server = LifespanServer(
@@ -115,10 +118,13 @@ def serve_daphne() -> None:
         endpoints=build_endpoint_description_strings(host=host(), port=port()),
     )
     messages.put_nowait({"type": "lifespan.startup"})
-    lifespan = twisted_loop.create_task(
-        application(_LIFESPAN, messages.get, server.note)
-    )
+    lifespan = twisted_loop.create_task(application(_LIFESPAN, messages.get, _unheard))
+    lifespan.add_done_callback(server.note_end)
     server.run()
+
+
+async def _unheard(message: dict[str, str]) -> None:
+    """Daphne listens from the start on; /readyz tells when the application is ready."""
 
 
 def _end_with_launcher() -> None:

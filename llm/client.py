@@ -252,7 +252,7 @@ async def _spent(
 ) -> Usage | None:
     if source is not None and source.usage is not None:
         return source.usage
-    if reply.pieces or (source is not None and source.calls):
+    if reply.text.count or (source is not None and source.calls):
         return await _estimate(prompt, reply, source)
     return None
 
@@ -264,7 +264,7 @@ async def _estimate(
     return await asyncio.to_thread(
         tokens.estimate_usage,
         prompt.messages,
-        reply.text + called,
+        str(reply.text) + called,
         prompt.model,
         prompt.tools,
     )

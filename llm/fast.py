@@ -101,7 +101,7 @@ class FastClient:
                     if reply.full:
                         break
                 clock.note(
-                    len(reply.pieces) + parser.calls.pieces,
+                    reply.text.count + parser.calls.pieces,
                     parser.raw_reason is not None and not deltas,
                 )
             if reader.failure is not None:
@@ -246,7 +246,7 @@ class _Call:
         if self._parser.usage is not None:
             return self._parser.usage
         if (
-            self.reply.pieces
+            self.reply.text.count
             or self._parser.calls
             or self._parser.prompt_usage is not None
         ):
@@ -259,7 +259,7 @@ class _Call:
         counted = await asyncio.to_thread(
             tokens.estimate_usage,
             prompt.messages,
-            self.reply.text + text_of_calls(self._parser.calls.all()),
+            str(self.reply.text) + text_of_calls(self._parser.calls.all()),
             prompt.model,
             prompt.tools,
         )

@@ -21,17 +21,17 @@ class Backlog:
         # The number of the next row that is not known to be stored.
         self.position = 0
         self._log = log
-        self._taken = 0
+        self._taken = log.cursor()
         self._batch: list[list[Any]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._batch) or self._taken < len(self._log.events)
+        return bool(self._batch) or self._taken.position < len(self._log.events)
 
     def batch(self) -> list[list[Any]]:
         """The rows to store next; empty when there is nothing new."""
         if not self._batch:
-            self._batch = to_json(self._log.events[self._taken :])
-            self._taken = len(self._log.events)
+            self._batch = to_json(self._log.events[self._taken.position :])
+            self._taken.position = len(self._log.events)
         return self._batch
 
     def stored(self) -> None:
@@ -41,4 +41,4 @@ class Backlog:
 
     def rest(self, last: TurnEvent) -> list[list[Any]]:
         """All rows that are left, for the transaction that ends the turn."""
-        return self._batch + to_json([*self._log.events[self._taken :], last])
+        return self._batch + to_json([*self._log.events[self._taken.position :], last])

@@ -93,6 +93,7 @@ class Flusher:
                 answer = await unit(target, write_progress, [p for _, p in batch])
             for live, progress in batch:
                 live.backlog.stored()
+                live.log.compact()
                 live.begun = live.begun or progress.begins
                 live.flushed_at = taken_at
         for live, progress in batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -28,6 +28,7 @@ from llm.events import (
     Usage,
 )
 from llm.prompt import text_of_calls
+from llm.reply import Text
 
 Ending = Literal["stopped", "interrupted"]
 
@@ -37,27 +38,20 @@ class Step:
     """One call of the model. `finished` is None until it has said its last word."""
 
     prompt: Prompt
-    pieces: list[TextDelta | ReasoningDelta] = field(default_factory=list)
+    text: Text = field(default_factory=Text)
+    reasoning: Text = field(default_factory=Text)
     calls: list[ToolCalled] = field(default_factory=list)
     finished: Finished | None = None
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
 
-    @property
-    def text(self) -> str:
-        return "".join(p.text for p in self.pieces if isinstance(p, TextDelta))
-
-    @property
-    def reasoning(self) -> str:
-        return "".join(p.text for p in self.pieces if isinstance(p, ReasoningDelta))
-
 
 class LiveTurn:
     """Its log, its times, and the task that reads the provider."""
 
-    def __init__(self, plan: TurnPlan, encode: Encode) -> None:
+    def __init__(self, plan: TurnPlan, encoder: Callable[[], Encode]) -> None:
         self.plan = plan
-        self.log = TurnLog(encode)
+        self.log = TurnLog(encoder)
         self.backlog = Backlog(self.log)
         self.finished: Finished | None = None
         self.steps: list[Step] = []
@@ -107,8 +101,10 @@ class LiveTurn:
     def take(self, event: TextDelta | ReasoningDelta | ToolAsked) -> bool:
         """Append a piece of the reply; True for the first one."""
         self.log.append(event)
-        if not isinstance(event, ToolAsked):
-            self.steps[-1].pieces.append(event)
+        if isinstance(event, TextDelta):
+            self.steps[-1].text.add(event.text)
+        elif isinstance(event, ReasoningDelta):
+            self.steps[-1].reasoning.add(event.text)
         if self._first_token is not None:
             return False
         self._first_token = time.monotonic()
@@ -159,7 +155,7 @@ class LiveTurn:
     def _calls(self, last: Usage | None) -> Iterator[Call]:
         for step in self.steps:
             usage = step.finished.usage if step.finished else last
-            written = step.reasoning + step.text + text_of_calls(step.calls)
+            written = f"{step.reasoning}{step.text}{text_of_calls(step.calls)}"
             yield Call(
                 step.prompt,
                 written,

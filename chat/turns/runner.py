@@ -114,7 +114,7 @@ class Runner:
     async def _begin(self, target: Scope, commit: Callable[[], TurnPlan]) -> LiveTurn:
         self._starting += 1
         try:
-            live = LiveTurn(await unit(target, commit), self._encoder())
+            live = LiveTurn(await unit(target, commit), self._encoder)
         finally:
             self._starting -= 1
         self._turns[target.schema_name, live.plan.turn_id] = live

@@ -25,7 +25,7 @@ from chat.turns.events import (
     ToolDenied,
     ToolFailed,
 )
-from chat.turns.live import LiveTurn
+from chat.turns.live import LiveTurn, Step
 from chat.turns.reporting import TurnReport
 from llm.client import Client, Prompt
 from llm.errors import ProviderTimeout
@@ -104,7 +104,7 @@ class Steps:
                 reason: FinishReason = "length" if self._is_last() else "tool-calls"
                 live.finished = replace(finished, reason=reason)
                 return
-            prompt = self._next(step.prompt, step.text, step.reasoning, calls, results)
+            prompt = self._next(step, calls, results)
             if self._is_over(step.calls, prompt):
                 return
             live.log.append(StepEnded(finished.usage))
@@ -218,21 +218,19 @@ class Steps:
 
     def _next(
         self,
-        prompt: Prompt,
-        text: str,
-        reasoning: str,
+        step: Step,
         calls: Sequence[ToolCalled],
         results: Sequence[Message],
     ) -> Prompt:
         left = self._left()
         if left <= 0:
             raise ProviderTimeout("the whole turn took too long")
-        finished = self._live.steps[-1].finished
+        prompt, finished = step.prompt, step.finished
         asked = asked_tools(
-            text,
+            str(step.text),
             [replace(call, arguments=_as_object(call.arguments)) for call in calls],
             provider=prompt.endpoint.provider,
-            reasoning=reasoning,
+            reasoning=str(step.reasoning),
             echo=finished.echo if isinstance(finished, Finished) else None,
         )
         return replace(

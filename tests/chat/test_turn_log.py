@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from chat.turns.events import Aborted, TurnEvent
-from chat.turns.log import TurnLog
+from chat.turns.log import Encode, TurnLog
 from llm.events import TextDelta
 
 LONG = 60.0
@@ -28,7 +28,7 @@ async def read(log: TurnLog, quiet: float = LONG) -> list[TurnEvent]:
 
 def test_a_reader_gets_what_was_there_and_what_comes() -> None:
     async def work() -> None:
-        log = TurnLog(encode)
+        log = TurnLog(lambda: encode)
         log.append(A)
         reader = asyncio.create_task(read(log))
         await log.read_once.wait()
@@ -41,7 +41,7 @@ def test_a_reader_gets_what_was_there_and_what_comes() -> None:
 
 def test_many_readers_get_the_same_wherever_they_begin() -> None:
     async def work() -> None:
-        log = TurnLog(encode)
+        log = TurnLog(lambda: encode)
         readers = []
         for event in (A, B, A, B, END):
             readers.append(asyncio.create_task(read(log)))
@@ -57,7 +57,7 @@ def test_many_readers_get_the_same_wherever_they_begin() -> None:
 
 def test_a_slow_reader_holds_nobody_up_and_misses_nothing() -> None:
     async def work() -> None:
-        log = TurnLog(encode)
+        log = TurnLog(lambda: encode)
         slow = log.read(LONG)
         log.append(A)
         assert await anext(slow) == [A]
@@ -73,7 +73,7 @@ def test_a_slow_reader_holds_nobody_up_and_misses_nothing() -> None:
 
 def test_silence_is_an_empty_batch() -> None:
     async def work() -> None:
-        log = TurnLog(encode)
+        log = TurnLog(lambda: encode)
         reader = log.read(0.01)
         assert await anext(reader) == []
         assert await anext(reader) == []
@@ -86,7 +86,7 @@ def test_silence_is_an_empty_batch() -> None:
 
 def test_what_came_while_a_reader_was_busy_is_not_missed() -> None:
     async def work() -> None:
-        log = TurnLog(encode)
+        log = TurnLog(lambda: encode)
         reader = log.read(LONG)
         waiting = asyncio.ensure_future(anext(reader))
         await asyncio.sleep(0)
@@ -100,23 +100,74 @@ def test_what_came_while_a_reader_was_busy_is_not_missed() -> None:
     run(work())
 
 
+def counting(asked: list[list[TurnEvent]]) -> Callable[[], Encode]:
+    def note(events: list[TurnEvent]) -> bytes:
+        asked.append(events)
+        return encode(events)
+
+    return lambda: note
+
+
 def test_frames_are_encoded_once_for_all_readers() -> None:
     async def work() -> None:
         asked: list[list[TurnEvent]] = []
-
-        def note(events: list[TurnEvent]) -> bytes:
-            asked.append(events)
-            return encode(events)
-
-        log = TurnLog(note)
+        log = TurnLog(counting(asked))
         log.append(A, B)
-        first = log.frames(LONG)
-        assert await anext(first) == encode([A, B])
+        first, second = log.frames(LONG), log.frames(LONG)
+        begun = [await anext(first), await anext(second)]
         log.append(END)
         log.close()
-        rest = [frame async for frame in first]
+        rest = [[frame async for frame in reader] for reader in (first, second)]
+        assert rest == [[encode([END])]] * 2
+        # Who comes later is given what was missed, in one piece.
+        assert begun == [encode([A, B])] * 2
+        assert asked == [[A, B], [A, B], [END]]
+
+    run(work())
+
+
+def test_a_reader_of_frames_who_comes_when_others_left_gets_all() -> None:
+    async def work() -> None:
+        log = TurnLog(lambda: encode)
+        log.append(A)
+        early = log.frames(LONG)
+        assert await anext(early) == encode([A])
+        await early.aclose()
+        log.append(B, END)
+        log.close()
         late = [frame async for frame in log.frames(LONG)]
-        assert b"".join(late) == encode([A, B]) + b"".join(rest)
-        assert asked == [[A, B], [END]]
+        assert late == [encode([A, B, END])]
+
+    run(work())
+
+
+def test_made_smaller_it_still_gives_everybody_the_rest() -> None:
+    async def work() -> None:
+        log = TurnLog(lambda: encode)
+        stored = log.cursor()
+        log.append(A, B)
+        events, frames, slow = log.read(LONG), log.frames(LONG), log.read(LONG)
+        assert await anext(events) == [A, B]
+        assert await anext(frames) == encode([A, B])
+        log.append(A)
+        assert await anext(slow) == [A, B, A]
+        stored.position = 3
+        log.compact()  # as far as `events` and `frames` have read
+        assert log.events == [TextDelta("ab"), A]
+        log.append(B)
+        assert await anext(events) == [A, B]
+        assert await anext(frames) == encode([A, B])
+        assert await anext(slow) == [B]
+        stored.position = 3
+        log.compact()
+        assert log.events == [TextDelta("ab"), TextDelta("ab")]
+        late = log.frames(LONG)
+        assert await anext(late) == encode(log.events)
+        log.append(END)
+        log.close()
+        assert [batch async for batch in late] == [encode([END])]
+        assert [batch async for batch in frames] == [encode([END])]
+        assert [batch async for batch in slow] == [[END]]
+        assert stored.position == 2
 
     run(work())

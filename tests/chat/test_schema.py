@@ -17,7 +17,7 @@ from tests.chat.rows import ID, make_the_one
 from tests.chat.talk import Talk
 from tests.factories import STAND_IN
 
-EXAMPLES = 12
+EXAMPLES = 8
 _SOME = settings(
     max_examples=EXAMPLES,
     derandomize=True,

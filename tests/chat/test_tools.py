@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -180,7 +181,7 @@ def test_a_worker_killed_in_a_tool_loses_nothing_that_was_shown(
         chat = stream.conversation_id
         with entered(talk.tenant.scope):
             while not TurnLogEntry.objects.filter(events__contains=[["i"]]).exists():
-                pass
+                time.sleep(0.05)
         os.kill(server.pid, signal.SIGKILL)
     reply = talk.wait_ended(chat)
     assert (reply["status"], reply["text"]) == ("interrupted", "Reading. ")

@@ -21,7 +21,7 @@ from accounts.preferences import COOKIE, Preferences
 
 _YEAR = 60 * 60 * 24 * 365
 # Programs are answered in English, as docs/errors.md has it.
-_PROGRAMS = ("/api/", "/v1/")
+PROGRAMS = ("/api/", "/v1/")
 
 
 class PreferencesMiddleware:
@@ -39,7 +39,7 @@ class PreferencesMiddleware:
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         chosen = Preferences.from_cookie(request.COOKIES.get(COOKIE, ""))
         request.preferences = chosen  # type: ignore[attr-defined]  # ours
-        if request.path.startswith(_PROGRAMS):
+        if request.path.startswith(PROGRAMS):
             return await self.get_response(request)
         # No reset afterwards: every request runs in a context of its own.
         translation.activate(

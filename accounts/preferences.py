@@ -30,6 +30,8 @@ class Preferences:
     @classmethod
     def from_cookie(cls, cookie: str) -> Preferences:
         """What cannot be read is as if nothing had been chosen."""
+        if not cookie:
+            return _NOTHING_CHOSEN
         theme, _, rest = cookie.partition(".")
         text_size, _, language = rest.partition(".")
         return cls(
@@ -40,3 +42,6 @@ class Preferences:
 
     def as_cookie(self) -> str:
         return f"{self.theme}.{self.text_size}.{self.language}"
+
+
+_NOTHING_CHOSEN = Preferences()

@@ -36,13 +36,13 @@ class ShareQuerySet(models.QuerySet["Share"]):
     def letting_write(self) -> ShareQuerySet:
         return self.filter(role="participant")
 
-    def readers(self, conversation_ids: Collection[str]) -> set[tuple[str, int | None]]:
+    def readers(
+        self, conversation_ids: Collection[str]
+    ) -> models.QuerySet[Any, tuple[str, int | None]]:
         """Who else may see these conversations: pairs of conversation and person, or
         None for everybody of the tenant. `open_to`, asked from the other side."""
-        found = self.live().filter(conversation__in=conversation_ids)
-        return set(
-            found.exclude(kind="link").values_list("conversation_id", "person_id")
-        )
+        found = self.live().filter(conversation__in=conversation_ids).order_by()
+        return found.exclude(kind="link").values_list("conversation_id", "person_id")
 
 
 def _own_or_shared(user: User, shares: ShareQuerySet) -> models.QuerySet[Any, str]:

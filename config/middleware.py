@@ -14,6 +14,8 @@ from typing import Any
 import structlog
 from asgiref.sync import markcoroutinefunction
 from csp import middleware as csp
+from csp.constants import HEADER
+from csp.utils import build_policy
 from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
@@ -21,8 +23,10 @@ from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware import clickjacking, common, csrf, security
+from django.utils.functional import cached_property
 from servestatic.middleware import ServeStaticMiddleware
 
+from accounts.middleware import PROGRAMS
 from tenants.db import scope, unit
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -141,7 +145,10 @@ class AuthenticationMiddleware(InLoop, auth.AuthenticationMiddleware):
 
 
 class MessageMiddleware(InLoop, messages.MessageMiddleware):
-    pass
+    def process_request(self, request: HttpRequest) -> None:
+        # Programs have no next page on which a message could be shown.
+        if not request.path.startswith(PROGRAMS):
+            super().process_request(request)
 
 
 class XFrameOptionsMiddleware(InLoop, clickjacking.XFrameOptionsMiddleware):
@@ -151,6 +158,9 @@ class XFrameOptionsMiddleware(InLoop, clickjacking.XFrameOptionsMiddleware):
 class ContentSecurityPolicyMiddleware(InLoop, csp.CSPMiddleware):
     """One policy for all pages, a wider one for the admin's."""
 
+    # The library builds it twice for each response.
+    _common = cached_property(lambda self: build_policy())
+
     def process_response(
         self: Any, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
@@ -158,5 +168,10 @@ class ContentSecurityPolicyMiddleware(InLoop, csp.CSPMiddleware):
             # What csp_update leaves on a response; its decorator has no way to them.
             added = settings.ADMIN_CONTENT_SECURITY_POLICY
             response._csp_update = added  # type: ignore[attr-defined]
+        elif not any(
+            name.startswith("_csp") for name in (*vars(request), *vars(response))
+        ):
+            response.headers.setdefault(HEADER, self._common)
+            return response
         answer: HttpResponseBase = super().process_response(request, response)
         return answer

@@ -11,10 +11,13 @@ def listeners_of(conversation_id: str) -> dict[str, object]:
     """Whom a notice about this conversation is for, as fields of it: `users`, and
     `everybody` where the whole tenant may see it."""
     owners = Conversation.objects.filter(pk=conversation_id).order_by()
-    people = set(owners.values_list("owner_id", flat=True))
-    readers = {person for _, person in Share.objects.readers([conversation_id])}
-    people |= {person for person in readers if person is not None}
-    return {"users": sorted(people), "everybody": None in readers}
+    people: set[tuple[str, int | None]] = set(
+        owners.values_list("pk", "owner_id").union(
+            Share.objects.readers([conversation_id])
+        )
+    )
+    known = sorted(person for _, person in people if person is not None)
+    return {"users": known, "everybody": (conversation_id, None) in people}
 
 
 def tell_started(turn: Turn) -> None:

@@ -149,7 +149,7 @@ def _barred(listeners: list[Listener]) -> set[Listener]:
     }
     if not guests:
         return set()
-    readers = Share.objects.readers(set(guests.values()))
+    readers = set(Share.objects.readers(set(guests.values())))
     return {
         listener
         for listener, conversation in guests.items()

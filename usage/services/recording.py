@@ -36,7 +36,7 @@ class Subject:
     api_key_id: int | None = None
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_call(
     *,
     subject: Subject,

@@ -54,7 +54,8 @@ def ui_delta(part: dict[str, Any]) -> str | None:
 @dataclass(slots=True)
 class Load:
     """What one run saw; times in seconds. `first` is since the request, `tail` from the
-    last text to the end of the answer."""
+    last text to the end of the answer. `together` is when all streams had begun and
+    none had come to its last text, on the clock of `time.perf_counter`."""
 
     whole: int = 0
     tokens: int = 0
@@ -62,6 +63,8 @@ class Load:
     first: list[float] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
     tail: list[float] = field(default_factory=list)
+    together: tuple[float, float] = (0.0, 0.0)
+    tokens_together: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,13 @@ def run(
             load.first.append(times[0] - seen.began)
             load.gaps += [after - at for at, after in pairwise(times)]
             load.tail.append(seen.last - times[-1])
+    begun = [seen.texts for seen in everything if seen.texts]
+    if begun:
+        from_, to = max(t[0][0] for t in begun), min(t[-1][0] for t in begun)
+        load.together = from_, to
+        load.tokens_together = sum(
+            text.count("w") for texts in begun for at, text in texts if from_ <= at < to
+        )
     return load
 
 

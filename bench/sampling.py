@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +23,7 @@ class Sampler:
         self.threads = 0
         self.connections = 0
         self.cpu = 0.0
+        self._cpu_at: list[tuple[float, float]] = []
         self.rss_before = self.rss = _rss(self._pids)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -41,10 +43,20 @@ class Sampler:
         self._stop.set()
         self._thread.join()
 
+    def cpu_between(self, begin: float, end: float) -> tuple[float, float]:
+        """CPU seconds, and how much of the time (a share of it) they are of: samples
+        do not fall on its ends."""
+        within = [one for one in self._cpu_at if begin <= one[0] <= end]
+        if len(within) < 2:
+            return 0.0, 0.0
+        (first, before), (last, after) = within[0], within[-1]
+        return after - before, (last - first) / (end - begin)
+
     def _run(self) -> None:
         url = os.environ["DATABASE_URL"]
         with psycopg.connect(url, application_name=_NAME, autocommit=True) as db:
             while not self._stop.wait(_INTERVAL):
+                self._cpu_at.append((time.perf_counter(), _cpu(self._pids)))
                 threads = (int(_status(pid)["Threads"]) for pid in self._pids)
                 self.threads = max(self.threads, *threads)
                 self.rss = max(self.rss, _rss(self._pids))

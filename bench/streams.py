@@ -55,6 +55,7 @@ class Figures:
     gap_99: float
     tail_95: float
     cpu_per_thousand: float
+    cpu_together: float
     tokens_per_second: float
     kib_per_stream: float
     threads: int
@@ -84,10 +85,10 @@ def tables(runs: int, only: str = "", loads: Sequence[int] = LOADS) -> Iterator[
         prepared = prepare(Path(folder), f"http://127.0.0.1:{provider}/v1")
         yield (
             "| server | streams | whole | stored | TTFT p50/p95 ms | gap p99 ms "
-            "| stored after p95 ms | CPU s per 1,000 tokens | KiB a stream "
-            "| threads | connections |"
+            "| stored after p95 ms | CPU s per 1,000 tokens | of these, while all run "
+            "| KiB a stream | threads | connections |"
         )
-        yield "|" + " --- |" * 11
+        yield "|" + " --- |" * 12
         flat: list[str] = []
         for contender in contenders(Path(folder), provider, prepared):
             if only not in contender.name.lower():
@@ -134,6 +135,7 @@ def _once(contender: Contender, server: Running, case: Case) -> Figures:
             ramp=case.seconds,
             tokens=case.tokens,
         )
+    cpu, share = used.cpu_between(*load.together)
     return Figures(
         whole=load.whole,
         stored=stored_turns() - before if is_parley else None,
@@ -142,6 +144,7 @@ def _once(contender: Contender, server: Running, case: Case) -> Figures:
         gap_99=_ms(load.gaps, 99),
         tail_95=_ms(load.tail, 95),
         cpu_per_thousand=used.cpu * 1000 / max(load.tokens, 1),
+        cpu_together=cpu * 1000 / max(load.tokens_together * share, 1),
         tokens_per_second=load.tokens / load.seconds,
         kib_per_stream=(used.rss - used.rss_before) / case.streams,
         threads=used.threads,
@@ -165,6 +168,7 @@ def _row(contender: Contender, case: Case, figures: list[Figures]) -> str:
         f"{median('gap_99'):.0f}",
         f"{median('tail_95'):.0f}" if parley else "-",
         f"{median('cpu_per_thousand'):.3f}",
+        f"{together:.3f}" if (together := median("cpu_together")) else "-",
         # The first run finds memory unused; later ones use it again.
         f"{max(one.kib_per_stream for one in figures):.0f}",
         f"{max(one.threads for one in figures)}",

@@ -123,21 +123,18 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.order_by("-last_message_at", "-pk")
 
 
-# Walks from a message up to the first one. The limit also ends a walk in a circle.
+# Walks from a message up to the first one. UNION drops repeats, which would end a walk
+# in a circle.
 _PATH = """
-WITH RECURSIVE path(id, parent_id, depth) AS (
-    SELECT id, parent_id, 0 FROM chat_message WHERE id = %s AND conversation_id = %s
-    UNION ALL
-    SELECT m.id, m.parent_id, path.depth + 1
+WITH RECURSIVE path(id, parent_id) AS (
+    SELECT id, parent_id FROM chat_message WHERE id = %s AND conversation_id = %s
+    UNION
+    SELECT m.id, m.parent_id
     FROM chat_message m JOIN path ON m.id = path.parent_id
-    WHERE path.depth < %s
 )
 SELECT id FROM path
 """
-# More than any context window holds; bounds the walk.
-PATH_LIMIT = 20_000
-# Walks from a message down to all that hangs below it. UNION drops repeats, so that
-# this one ends too.
+# Walks from a message down to all that hangs below it.
 _BELOW = """
 WITH RECURSIVE below(id) AS (
     SELECT id FROM chat_message WHERE id = %s AND conversation_id = %s
@@ -166,7 +163,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
         if leaf is None:
             return self.none()
         ids = models.expressions.RawSQL(  # noqa: S611  # constant text, bound values
-            _PATH, [leaf, conversation.pk, PATH_LIMIT]
+            _PATH, [leaf, conversation.pk]
         )
         return self.filter(pk__in=ids).order_by("created_at", "pk")
 
@@ -176,7 +173,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
         if leaf is None:
             return []
         with connection.cursor() as cursor:
-            cursor.execute(_PATH, [leaf, conversation.pk, PATH_LIMIT])
+            cursor.execute(_PATH, [leaf, conversation.pk])
             return [pk for (pk,) in cursor.fetchall()]
 
     def below(self, top: str, conversation: Conversation) -> MessageQuerySet:

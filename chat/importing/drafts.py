@@ -10,8 +10,9 @@ from typing import Any
 
 from django.utils import timezone
 
-# The longest branch that is ever read (chat.querysets.PATH_LIMIT).
 MESSAGES_MAX = 20_000
+# Of one parent: a message names all its siblings wherever it is shown.
+SIBLINGS_MAX = 1_000
 # Of one message.
 TEXT_MAX = 1024 * 1024
 # Of a message whose file does not say; it gets that of what is above it.
@@ -74,6 +75,8 @@ def put_in_order(draft: Draft) -> None:
         if message.parent is not None and message.parent not in keys:
             raise UnusableError("A message answers one that is not there.")
         children.setdefault(message.parent, []).append(message)
+    if any(len(siblings) > SIBLINGS_MAX for siblings in children.values()):
+        raise UnusableError(f"A message has more than {SIBLINGS_MAX:,} versions.")
     ordered = _walk(children, draft.created_at or timezone.now())
     if len(ordered) != len(draft.messages):
         raise UnusableError("Its messages answer each other in a circle.")

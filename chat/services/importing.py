@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import IO, TypedDict
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -39,12 +39,10 @@ class Report(TypedDict):
 def import_file(*, owner: User, file: IO[bytes]) -> Report:
     """Each conversation in a transaction of its own; one that cannot be taken is left
     out and reported. Raises InvalidFileError or NoAgentError, and then nothing was
-    stored."""
-    visible = Agent.objects.visible_to(owner)
-    default = visible.in_order().first()
-    if default is None:
+    stored (unless the last agent was deleted meanwhile)."""
+    agents = _agents(owner)
+    if not agents:
         raise NoAgentError
-    by_slug = {agent.slug: agent for agent in visible}
     release()  # the file is read through first, which takes a while
     report = Report(imported=0, skipped=[])
     for title, draft in read_conversations(file):
@@ -57,10 +55,24 @@ def import_file(*, owner: User, file: IO[bytes]) -> Report:
         except UnusableError as reason:
             report["skipped"].append(Skipped(title=title, reason=str(reason)))
             continue
-        agent = by_slug.get(draft.agent, default)
-        store_draft(owner=owner, agent=agent, draft=draft)
+        try:
+            store_draft(owner=owner, agent=_agent_of(draft, agents), draft=draft)
+        except IntegrityError:  # an agent was deleted since we looked
+            agents = _agents(owner)
+            if not agents:
+                raise NoAgentError from None
+            store_draft(owner=owner, agent=_agent_of(draft, agents), draft=draft)
         report["imported"] += 1
     return report
+
+
+def _agents(owner: User) -> list[Agent]:
+    """Those this person may use, the default first."""
+    return list(Agent.objects.visible_to(owner).in_order())
+
+
+def _agent_of(draft: Draft, agents: list[Agent]) -> Agent:
+    return next((a for a in agents if a.slug == draft.agent), agents[0])
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ import json
 import re
 import struct
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from django.test import override_settings
 from agents.models import Agent
 from chat.importing import reading
 from chat.models import Conversation
+from chat.services import importing
 from chat.views import exports
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.export_files import as_zip, chatgpt, claude
 from tests.chat.rows import everything
 from tests.chat.test_imports import IMPORT, ClientFor, newest, send, taken, texts
+from tests.factories import person
 
 
 def ours(**changes: Any) -> dict[str, Any]:
@@ -65,7 +68,16 @@ def in_a_circle_of_our_own() -> dict[str, Any]:
     return item
 
 
+def of_many_versions() -> dict[str, Any]:
+    """Each of them would be shown with the ids of all."""
+    item = ours()
+    (first,) = item["messages"]
+    item["messages"] = [first | {"id": f"message-{n}"} for n in range(1001)]
+    return item
+
+
 UNUSABLE = {
+    "versions": of_many_versions(),
     "our circle": in_a_circle_of_our_own(),
     "NUL": ours(text="a\x00b"),
     "too long": ours(text="x" * (1024 * 1024 + 1)),
@@ -271,6 +283,30 @@ def test_a_third_import_at_once_has_to_wait(
     assert (answer.status_code, answer.json()["code"]) == (503, "export_busy")
     assert send(client, b"x").status_code == 400  # and gives its slot back
     assert taken(send(client, [claude()])) == 1
+
+
+def test_an_agent_that_is_deleted_meanwhile_is_replaced(
+    committed: None, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with entered(acme.scope):
+        agent = Agent.objects.get(slug="assistant")
+        gone = Agent.objects.create(
+            slug="gone", name="Gone", revision=agent.revision, published=True
+        )
+        read = reading.read_conversations
+
+        def deleting(file: Any) -> Iterator[Any]:
+            for each in read(file):
+                Agent.objects.filter(pk=gone.pk).delete()
+                yield each
+
+        monkeypatch.setattr(importing, "read_conversations", deleting)
+        item = ours()
+        item["conversation"]["agent"] = "gone"
+        file = io.BytesIO(json.dumps(item).encode())
+        report = importing.import_file(owner=person(acme, "member"), file=file)
+        assert report == {"imported": 1, "skipped": []}
+        assert Conversation.objects.get().agent == agent
 
 
 def test_without_an_agent_nothing_is_imported(

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from chat.models import Conversation, Message
 from tenants.db import entered
@@ -18,6 +19,16 @@ from tests.chat.talk import CHAT
 from tests.clients import TenantClient
 
 Tree = dict[str, str]
+LONG_BRANCH = """
+INSERT INTO chat_message (id, conversation_id, parent_id, role, parts, text, status,
+    error_code, model, finish_reason, prompt_tokens, completion_tokens, total_tokens,
+    estimated, created_at)
+SELECT 'message-' || lpad(n::text, 5, '0'), %s,
+    CASE WHEN n > 1 THEN 'message-' || lpad((n - 1)::text, 5, '0') END,
+    'user', '[]', '', 'complete', '', '', '', 0, 0, 0, false,
+    now() + make_interval(secs => n)
+FROM generate_series(1, 20500) n
+"""
 
 
 @pytest.fixture
@@ -164,6 +175,21 @@ def test_a_message_is_deleted_only_where_it_is(
         answer = member.delete(f"{CHAT}/{conversation}/messages/{message}")
         assert answer.status_code == 404
     assert in_list(member, made)["message_count"] == 8
+
+
+def test_a_branch_is_read_to_its_beginning_however_long_it_is(
+    member: TenantClient, acme: Tenant
+) -> None:
+    made = make_conversation(acme, said=())
+    with entered(acme.scope):
+        with connection.cursor() as cursor:
+            cursor.execute(LONG_BRANCH, [made.pk])
+            # Or else each key is checked by reading the table.
+            cursor.execute("ANALYZE chat_message")
+        Conversation.objects.filter(pk=made.pk).update(active_leaf="message-20500")
+    page = member.get(f"{CHAT}/{made.pk}?limit=1&offset=20499").json()["messages"]
+    assert page["count"] == 20_500
+    assert [message["id"] for message in page["results"]] == ["message-00001"]
 
 
 # --------------------------------------------------------------------------- forking

@@ -7,6 +7,7 @@ database threads and connections to come to its end.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from asgiref.sync import async_to_sync
@@ -58,6 +59,27 @@ def stop_turns_and_wait(conversation_id: str) -> None:
     connection back first, since others need it meanwhile."""
     release()
     async_to_sync(stop_turns)(scope(), conversation_id)
+
+
+def stop_many_and_wait(conversation_ids: Sequence[str]) -> set[str]:
+    """As `stop_turns_and_wait`, all at once; the ids of those that could not be
+    stopped."""
+    release()
+    return async_to_sync(_stop_many)(scope(), conversation_ids)
+
+
+async def _stop_many(target: Scope, conversation_ids: Sequence[str]) -> set[str]:
+    stopped = await asyncio.gather(
+        *(stop_turns(target, each) for each in conversation_ids),
+        return_exceptions=True,
+    )
+    stuck: set[str] = set()
+    for conversation_id, failure in zip(conversation_ids, stopped, strict=True):
+        if isinstance(failure, TurnRunningError):
+            stuck.add(conversation_id)
+        elif failure is not None:
+            raise failure
+    return stuck
 
 
 def delete_stopping(*, user: User, conversation_id: str, message_id: str) -> None:

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.pagination import Pagination
 from agents.models import Agent
-from chat.errors import InvalidMessageError, NotFoundError
+from chat.errors import NotFoundError
 from chat.models import Conversation, Message
 from chat.serializers import (
     ArchiveSerializer,
@@ -132,13 +132,11 @@ class ConversationView(generics.GenericAPIView[Conversation]):
         asked = ConversationChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         changes = asked.validated_data
-        if changes.keys() - {"active_leaf"}:
-            must_own(person(request), conversation)
-        with transaction.atomic():  # all or nothing
-            _change(person(request), conversation, changes)
-        if "archived" in changes:
-            _set_archived(conversation, changes["archived"])
-        return Response(conversation_as_json(conversation, person(request)))
+        user = person(request)
+        if changes.keys() - {"active_leaf"} or conversation.role_of(user) == "viewer":
+            must_own(user, conversation)
+        _change(user, conversation, changes)
+        return Response(conversation_as_json(conversation, user))
 
     @extend_schema(
         parameters=[OpenApiParameter("purge", OpenApiTypes.BOOL, default=False)],
@@ -150,9 +148,9 @@ class ConversationView(generics.GenericAPIView[Conversation]):
         must_own(person(request), conversation)
         if one_of(request, "purge", ("false", "true")) == "true":
             stop_turns_and_wait(conversation.pk)
-            remove(conversation_id=conversation.pk)
+            remove(conversation_id=conversation.pk, by=person(request))
         else:
-            _set_archived(conversation, True)
+            _change(person(request), conversation, {"archived": True})
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -172,7 +170,7 @@ class ArchiveView(generics.GenericAPIView[Conversation]):
         must_own(person(request), conversation)
         asked = self.get_serializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        _set_archived(conversation, asked.validated_data["archived"])
+        _change(person(request), conversation, asked.validated_data)
         return Response(conversation_as_json(conversation, person(request)))
 
 
@@ -208,33 +206,27 @@ def _branch(
 
 
 def _change(user: User, conversation: Conversation, changes: dict[str, Any]) -> None:
-    """All but `archived`, which may have to wait for a turn."""
-    if "agent_id" in changes:
-        conversation.hand_to(_agent(user, changes["agent_id"]))
-    if "title" in changes:
-        conversation.rename(changes["title"])
-    if "pinned" in changes:
-        conversation.pin() if changes["pinned"] else conversation.unpin()
-    if "active_leaf" in changes:
-        _select(user, conversation, changes["active_leaf"])
-
-
-def _select(user: User, conversation: Conversation, message_id: str) -> None:
-    try:
-        leaf = select_branch(
-            user=user, conversation_id=conversation.pk, message_id=message_id
+    """All or nothing: what may be refused comes before a turn is stopped, which may
+    fail, and that before anything is changed."""
+    agent = _agent(user, changes["agent_id"]) if "agent_id" in changes else None
+    leaf = changes.get("active_leaf")
+    if leaf is not None and not conversation.messages.filter(pk=leaf).exists():
+        raise ValidationError(
+            {"active_leaf": ["There is no such message in this conversation."]}
         )
-    except InvalidMessageError as error:
-        raise ValidationError({"active_leaf": [error.detail]}) from error
-    conversation.active_leaf_id = leaf
-
-
-def _set_archived(conversation: Conversation, archived: bool) -> None:
-    if not archived:
-        conversation.restore()
-        return
-    stop_turns_and_wait(conversation.pk)
-    conversation.archive()
+    if changes.get("archived"):
+        stop_turns_and_wait(conversation.pk)
+    with transaction.atomic():
+        if leaf is not None:
+            select_branch(user=user, conversation_id=conversation.pk, message_id=leaf)
+        if agent is not None:
+            conversation.hand_to(agent)
+        if "title" in changes:
+            conversation.rename(changes["title"])
+        if "pinned" in changes:
+            conversation.pin() if changes["pinned"] else conversation.unpin()
+        if "archived" in changes:
+            conversation.archive() if changes["archived"] else conversation.restore()
     try:
         conversation.refresh_from_db()  # what the turn left, for the answer
     except Conversation.DoesNotExist as error:

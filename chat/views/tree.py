@@ -11,13 +11,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
-from chat.errors import TurnRunningError
 from chat.ids import PATTERN
 from chat.models import Conversation, Turn
 from chat.serializers import ConversationSerializer, conversation_as_json
 from chat.services.bulk import ENDING, Action, change_many, owned_among
 from chat.services.forking import fork
-from chat.turns.ending import delete_stopping, stop_turns_and_wait
+from chat.turns.ending import delete_stopping, stop_many_and_wait
 from chat.views.api import person
 
 BULK_MAX = 200
@@ -103,11 +102,6 @@ def stop_and_change(*, user: User, ids: set[str], action: Action) -> set[str]:
 
 def _stop_each(conversation_ids: set[str]) -> set[str]:
     """Stop what runs in these; the ids of those where that failed."""
-    stuck: set[str] = set()
     running = Turn.objects.running().filter(conversation__in=conversation_ids)
-    for conversation_id in list(running.values_list("conversation_id", flat=True)):
-        try:
-            stop_turns_and_wait(conversation_id)
-        except TurnRunningError:
-            stuck.add(conversation_id)
-    return stuck
+    found = list(running.values_list("conversation_id", flat=True))
+    return stop_many_and_wait(found) if found else set()

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from agents.models import Agent
+from chat.errors import TurnRunningError
 from chat.models import Conversation, Message
+from chat.views import api
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.rows import START, make_conversation, make_message
@@ -261,6 +263,22 @@ def test_a_wrong_change_is_refused_as_a_whole(
     assert answer.status_code == 400
     assert answer.json()["fields"].keys() == {field}
     assert member.get(f"{CHAT}/{made.pk}").json()["title"] == "A title"
+
+
+def test_a_change_that_has_to_wait_is_refused_as_a_whole(
+    member: TenantClient, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Archiving stops a turn first, which may not come to its end."""
+    made = make_conversation(acme)
+
+    def never(conversation_id: str) -> None:
+        raise TurnRunningError
+
+    monkeypatch.setattr(api, "stop_turns_and_wait", never)
+    before = member.get(f"{CHAT}/{made.pk}").json()
+    answer = patch(member, made, {"title": "Half", "pinned": True, "archived": True})
+    assert (answer.status_code, answer.json()["code"]) == (409, "turn_running")
+    assert member.get(f"{CHAT}/{made.pk}").json() == before
 
 
 @pytest.mark.parametrize("body", [[], "x", 1, None, [{"title": "x"}]], ids=str)

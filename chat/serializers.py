@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
+from chat.errors import NotFoundError
 from chat.models import TITLE_LENGTH, Conversation, Message, Turn
 from chat.querysets import live_shares
 from chat.search.finding import Result
@@ -161,15 +162,19 @@ def messages_as_json(messages: list[Message]) -> list[dict[str, Any]]:
     return list(shown.data)
 
 
-def turn_result(turn_id: str) -> dict[str, Any]:
-    """The answer to `stream: false`: the conversation and the reply."""
-    turn = Turn.objects.select_related(
-        "conversation", "author", "reply__agent_revision", "reply__author"
-    ).get(pk=turn_id)
-    reply = turn.reply
+def turn_result(turn_id: str, user_id: int) -> dict[str, Any]:
+    """The answer to `stream: false`: the conversation and the reply. Raises
+    NotFoundError if this person may not see them any more, or they are gone."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    found = Turn.objects.filter(pk=turn_id).select_related(
+        "conversation", "reply__agent_revision", "reply__author"
+    )
+    turn = found.visible_to(user).first() if user else None
+    if user is None or turn is None:
+        raise NotFoundError("There is no such conversation.")
     return {
-        "conversation": conversation_as_json(turn.conversation, turn.author),
-        "message": messages_as_json([reply])[0],
+        "conversation": conversation_as_json(turn.conversation, user),
+        "message": messages_as_json([turn.reply])[0],
     }
 
 

@@ -220,6 +220,12 @@ class Message(models.Model):
             or (self.status == self.Status.COMPLETE and self.finish_reason == "length")
         )
 
+    @property
+    def is_being_written(self) -> bool:
+        """Also a reply whose tools wait for a person: it goes on in the same row."""
+        asks = any(part.get("state") == "approval-requested" for part in self.parts)
+        return self.status in RUNNING or asks
+
 
 # Of turns, and of the replies they write.
 RUNNING = ("pending", "streaming")

@@ -24,6 +24,7 @@ from chat.errors import (
 )
 from chat.models import Conversation, Message, Turn
 from chat.parts import ALLOWED, events_of, is_tool, waiting_calls
+from chat.services.access import refusal
 from chat.services.granting import reserve_for
 from chat.turns.plan import Send, Spent, TurnPlan
 from chat.turns.worker import worker_name
@@ -50,9 +51,9 @@ class _Going:
 def continue_turn(*, user: User, send: Send, api_key_id: int | None = None) -> TurnPlan:
     """Note what a person decided on, and say how the reply goes on.
 
-    Raises NotFoundError, TurnRunningError, InvalidMessageError, PermissionDenied,
-    RateLimitedError, BudgetExceededError, and RepeatedSendError for what was decided
-    before; then nothing is changed.
+    Raises NotFoundError, ForbiddenError, TurnRunningError, InvalidMessageError,
+    PermissionDenied, RateLimitedError, BudgetExceededError, and RepeatedSendError for
+    what was decided before; then nothing is changed.
     """
     try:
         with transaction.atomic():
@@ -71,7 +72,7 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Going:
     mine = Conversation.objects.writable_by(user).select_for_update()
     conversation = mine.filter(pk=send.conversation_id).first()
     if conversation is None:
-        raise NotFoundError("There is no such conversation.")
+        raise refusal(user, send.conversation_id or "")
     reply = (
         conversation.messages.filter(pk=send.target_id or conversation.active_leaf_id)
         .select_related("agent_revision__agent", "parent")

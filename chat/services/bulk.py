@@ -36,7 +36,7 @@ def change_many(*, user: User, ids: Collection[str], action: Action) -> set[str]
     gone. Left out is what is not the person's own, and on "delete" what has a turn
     running."""
     if action == "delete":
-        return {pk for pk in sorted(owned_among(user, ids)) if _removed(pk)}
+        return {pk for pk in sorted(owned_among(user, ids)) if _removed(pk, user)}
     with transaction.atomic():
         # In one order everywhere, so that two such requests never wait in a circle.
         rows = Conversation.objects.owned_by(user).filter(pk__in=ids).order_by("pk")
@@ -47,9 +47,9 @@ def change_many(*, user: User, ids: Collection[str], action: Action) -> set[str]
     return set(found)
 
 
-def _removed(conversation_id: str) -> bool:
+def _removed(conversation_id: str, by: User) -> bool:
     try:
-        remove(conversation_id=conversation_id)
+        remove(conversation_id=conversation_id, by=by)
     except TurnRunningError:
         return False
     return True

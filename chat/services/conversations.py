@@ -40,8 +40,9 @@ def running_turns(conversation_id: str) -> list[str]:
 
 
 @transaction.atomic
-def remove(*, conversation_id: str) -> None:
-    """Remove it for good, with its messages; what it cost stays in the ledger.
+def remove(*, conversation_id: str, by: User | None) -> None:
+    """Remove it for good, with its messages; what it cost stays in the ledger. `by`
+    is who wants that, for the log of sharing; None for its retention.
 
     Raises TurnRunningError while a turn runs, whose cost is not known yet. Harmless
     when it is gone already.
@@ -51,11 +52,12 @@ def remove(*, conversation_id: str) -> None:
         return
     if running_turns(conversation_id):
         raise TurnRunningError
-    end_all(found)
+    end_all(found, by)
     turns = Turn.objects.filter(conversation=conversation_id)
     TurnLogEntry.objects.filter(turn_id__in=turns.values("pk")).delete()
     # In this order: the rows point at each other.
     turns.delete()
     Conversation.objects.filter(pk=conversation_id).update(active_leaf=None)
-    Message.objects.filter(conversation=conversation_id).delete()
+    # By id alone: Django would load what it deletes.
+    Message.objects.filter(conversation=conversation_id).only("pk").delete()
     Conversation.objects.filter(pk=conversation_id).delete()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from chat.errors import NotFoundError, TurnRunningError
 from chat.ids import new_id
-from chat.models import RUNNING, Conversation, Message
+from chat.models import Conversation, Message
 from chat.services.sharing import linked, snapshot
 from chat.services.tree import preview_of
 
@@ -22,7 +22,7 @@ def fork(*, user: User, conversation_id: str, message_id: str) -> Conversation:
 
     The messages keep their dates, tokens and cost; the copy has used nothing, so its
     total is 0. Raises NotFoundError, and TurnRunningError while the last of the
-    messages is being written.
+    messages is not finished.
     """
     # Locked, so that nothing is removed from the path while it is copied.
     visible = Conversation.objects.visible_to(user).select_for_update()
@@ -32,7 +32,7 @@ def fork(*, user: User, conversation_id: str, message_id: str) -> Conversation:
     path = list(Message.objects.path_to(message_id, source))
     if not path:
         raise NotFoundError("There is no such message in this conversation.")
-    if any(message.status in RUNNING for message in path):
+    if path[-1].is_being_written:
         raise TurnRunningError
     made = Conversation(
         owner=user,

@@ -32,7 +32,7 @@ def _purge(conversation_id: str, days: int) -> bool:
     if not due.select_for_update(skip_locked=True, of=("self",)).exists():
         return False
     try:
-        remove(conversation_id=conversation_id)
+        remove(conversation_id=conversation_id, by=None)
     except TurnRunningError:
         return False
     return True

@@ -1,7 +1,7 @@
 """Opening a conversation to others, and closing it again.
 
-Each change locks the conversation's row first and writes a line of the log in the same
-transaction. Who may no longer read is cut off by a notice to all processes
+Each change writes a line of the log in the same transaction; what opens it locks the
+conversation's row first. Who may no longer read is cut off by a notice to all processes
 (chat.turns.audience).
 """
 
@@ -23,7 +23,7 @@ from chat.errors import (
     TooManySharesError,
     TurnRunningError,
 )
-from chat.models import RUNNING, Conversation, Message, Share, ShareEvent
+from chat.models import Conversation, Message, Share, ShareEvent
 from chat.services.access import refusal
 from chat.services.progress import notify
 
@@ -56,7 +56,7 @@ def share(
     a new one, of the branch that is shown now.
 
     Raises NotFoundError, ForbiddenError, ValidationError, TooManySharesError, and for a
-    link TurnRunningError while its last reply is being written.
+    link TurnRunningError while its last reply is not finished.
     """
     conversation = _locked(user, conversation_id)
     if expires_at is not None and expires_at <= timezone.now():
@@ -66,7 +66,8 @@ def share(
     person = None if whom == Share.Kind.TENANT else _person(user, whom)
     kind = Share.Kind.PERSON if person else Share.Kind.TENANT
     found = conversation.shares.standing().filter(kind=kind, person=person)
-    old = found.select_related("person").first()
+    # Locked, for a guest may be leaving, who locks nothing else.
+    old = found.select_for_update(of=("self",)).select_related("person").first()
     if old is not None:
         old.role, old.expires_at = role, expires_at
         old.save(update_fields=["role", "expires_at"])
@@ -113,10 +114,12 @@ def leave(*, user: User, conversation_id: str) -> None:
     _end(found, ShareEvent.Action.LEFT, user)
 
 
-def end_all(conversation: Conversation) -> None:
-    """Before a conversation is removed; the log tells that its shares ended."""
-    for found in conversation.shares.standing().select_related("person"):
-        _log(found, ShareEvent.Action.REMOVED, None)
+def end_all(conversation: Conversation, by: User | None) -> None:
+    """Before a conversation is removed; the log tells that its shares ended, and by
+    whom, if by anybody."""
+    standing = conversation.shares.standing().select_for_update(of=("self",))
+    for found in standing.select_related("person"):
+        _log(found, ShareEvent.Action.REMOVED, by)
     conversation.shares.all().delete()
 
 
@@ -187,11 +190,10 @@ def _share_link(
 ) -> Made:
     if role != Share.Role.VIEWER:
         raise ValidationError({"role": "A link lets people read only."})
-    branch = Message.objects.path_to(conversation.active_leaf_id, conversation)
-    statuses = list(branch.values_list("status", flat=True))
-    if not statuses:
+    leaf = conversation.active_leaf
+    if leaf is None:
         raise ValidationError({"with": "There is nothing to show yet."})
-    if any(status in RUNNING for status in statuses):
+    if leaf.is_being_written:
         raise TurnRunningError
     _check_room(conversation)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
@@ -199,7 +201,7 @@ def _share_link(
         conversation=conversation,
         kind=Share.Kind.LINK,
         token_hash=hash_of(token),
-        leaf_id=conversation.active_leaf_id,
+        leaf=leaf,
         title=conversation.title,
         created_by=user,
         expires_at=expires_at,

@@ -193,7 +193,7 @@ async def _answer(
         # A client that answers has the message already, and goes on with it.
         goes_on = posted.send.trigger == "approve"
         return _stream(request, source, reference.turn_id, recalls=not goes_on)
-    return await _whole(source, reference.turn_id)
+    return await _whole(source, reference.turn_id, _reader(request))
 
 
 def _stream(
@@ -226,7 +226,7 @@ def _reader(request: HttpRequest) -> int:
     return request.user.pk
 
 
-async def _whole(source: Readable, turn_id: str) -> HttpResponseBase:
+async def _whole(source: Readable, turn_id: str, user_id: int) -> HttpResponseBase:
     failure: Errored | None = None
     async for batch in source.read(settings.SSE_KEEP_ALIVE):
         for event in batch:
@@ -236,7 +236,7 @@ async def _whole(source: Readable, turn_id: str) -> HttpResponseBase:
         status = 500 if failure.code == INTERNAL.code else 502
         body = {"detail": failure.text, "code": failure.code}
         return _rendered(Response(body, status=status))
-    return _rendered(Response(await unit(scope(), turn_result, turn_id)))
+    return _rendered(Response(await unit(scope(), turn_result, turn_id, user_id)))
 
 
 def _rendered(response: Response) -> HttpResponse:

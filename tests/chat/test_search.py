@@ -158,7 +158,7 @@ def test_deleted_and_changed_text_leaves_at_once(
     assert texts(member, "harbour") == texts(member, "Pier") == []
     assert (texts(member, "jetty"), texts(member, "quay")) == (["jetty"], ["Quay"])
     with entered(acme.scope):
-        remove(conversation_id=made.pk)
+        remove(conversation_id=made.pk, by=None)
     assert texts(member, "jetty") == texts(member, "quay") == []
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -94,6 +96,27 @@ def test_a_participants_turn_is_heard_read_and_charged_to_them(
         charged = UsageRecord.objects.order_by("pk").values_list("user_id", flat=True)
         names = [person(acme, name).pk for name in ("member", "stranger")]
         assert list(charged) == names
+
+
+def test_who_is_sent_away_is_not_given_the_answer_they_wait_for(
+    talk: Talk, guest: Talk
+) -> None:
+    conversation = talk.send().conversation_id
+    made = share(talk, conversation, "participant")
+    talk.provider.enqueue(SLOW)
+    body = {"message": "Quickly", "conversationId": conversation, "stream": False}
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(guest.client.post, CHAT, json=body)
+        while talk.detail(conversation)["message_count"] < 4:
+            time.sleep(0.05)
+        with talk.follow(conversation) as followed:
+            followed.until("text-delta")
+            path = f"{CHAT}/{conversation}/shares/{made}"
+            assert talk.client.delete(path).status_code == 204
+            talk.stop(conversation)
+            followed.rest()
+        answer = waiting.result()
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 def test_a_viewer_is_told_that_they_cannot_send(talk: Talk, guest: Talk) -> None:

@@ -32,6 +32,8 @@ TITLES, MESSAGES = 100, 300
 TIMEOUT = "2s"
 # So many characters of a text are indexed (the migration "search"), and looked at here.
 INDEXED = 65_536
+# Letters of which an index can find a title by its middle; fewer would read them all.
+_PARTIAL = 3
 # A message loses up to half its rank with age; half of that in so many days.
 _FADING_DAYS = 60.0
 
@@ -99,7 +101,7 @@ def _bounded() -> Iterator[None]:
 def _titles(user: User, search: Search) -> Iterator[Hit]:
     condition, values = "title_search @@ %s::tsquery", [search.tsquery]
     rank, rank_values = "ts_rank(title_search, %s::tsquery)", [search.tsquery]
-    if search.plain:
+    if len(search.plain) >= _PARTIAL:
         # Also in the middle of a word, and words that are nearly those.
         condition += " OR title ILIKE %s OR %s <%% title"
         values += [f"%{_literal(search.plain)}%", search.plain]

@@ -186,6 +186,8 @@ class EmbeddedPostgres:
             *("--listen_addresses=", f"--port={_PORT}"),
             f'--unix_socket_directories="{self._socket_folder()}"',
             *("--timezone=UTC", "--log_timezone=UTC"),
+            # A full tenant is searched in memory; the default, 128 MB, is for less.
+            "--shared_buffers=256MB",
         ]
         with self._log.open("wb") as log:
             server = subprocess.Popen(  # noqa: S603 -- our own binary and settings

@@ -101,6 +101,8 @@ TENANT_PROVISIONERS = [
 RUNNING_BY_CREDENTIAL = "chat.services.credentials.running_by_credential"
 # Puts the test of a provider into the ledger, which stands above agents too.
 TEST_RECORDER = "usage.services.record_test"
+# Takes a correction of the ledger over into the messages, which stand above it.
+CORRECTION_TAKER = "chat.services.correcting.take_correction"
 
 DATABASE_URL = env.text("DATABASE_URL")
 DB_POOL_SIZE = env.integer("DB_POOL_SIZE", 8, minimum=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from django.db import transaction
@@ -11,14 +12,22 @@ from chat import prompting
 from chat.models import Message, Turn
 from chat.turns.plan import TurnPlan
 from llm.errors import ProviderModelNotFound
+from llm.events import Usage
+from usage.pricing import UnitPrice
 from usage.services import Subject, reserve_call
 
 
 @transaction.atomic
-def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
+def fallback_plan(
+    plan: TurnPlan,
+    model: str,
+    spent: float,
+    lost: Sequence[tuple[Usage, UnitPrice | None]],
+) -> TurnPlan:
     """The turn as it goes on with `model`, `spent` seconds after its start.
 
-    What was held of the budgets is held anew, at this model's price. Raises LLMError
+    What was held of the budgets is held anew, at this model's price and with what its
+    failed calls `lost`, which the ledger has not yet. Raises LLMError
     where that model cannot be asked either, BudgetExceededError where it costs more
     than is left; and then nothing has changed.
     """
@@ -52,7 +61,9 @@ def fallback_plan(plan: TurnPlan, model: str, spent: float) -> TurnPlan:
         turn_id=plan.turn_id,
     )
     # Last, because many wait for the rows it locks.
-    grant = reserve_call(subject=subject, prompt=prompt, priced_at=turn.created_at)
+    grant = reserve_call(
+        subject=subject, prompt=prompt, priced_at=turn.created_at, lost=lost
+    )
     return replace(
         plan,
         model=model,

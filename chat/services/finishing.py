@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce
 from psycopg.types.json import Jsonb
 
 from chat.models import (
     PREVIEW_LENGTH,
-    Conversation,
     Message,
     Turn,
     TurnLogEntry,
@@ -56,7 +54,7 @@ def finish_turn(
     """
     calls = [(call, _used(call, outcome)) for call in outcome.calls]
     usage = reduce(_plus, (used for _, used in calls), Usage(0, 0))
-    cost = cost_of(usage, plan.grant.price)
+    cost = _cost(calls)
     with transaction.atomic():
         title_model = _end(plan, outcome, usage, cost)
         if title_model is None:
@@ -88,13 +86,13 @@ def _record(
             duration_ms=outcome.duration_ms,
         )
     for number, (call, usage) in enumerate(calls):
-        is_last = number == len(calls) - 1
+        status = outcome.status if number == len(calls) - 1 else "done"
         record_call(
-            subject=subject,
+            subject=replace(subject, model=call.model),
             usage=usage,
-            price=plan.grant.price,
-            status=outcome.status if is_last else "done",
-            ttft_ms=None if number else outcome.ttft_ms,
+            price=call.price,
+            status="failed" if call.failed else status,
+            ttft_ms=call.ttft_ms,
             duration_ms=call.duration_ms,
             call=number,
             model_answered=storable(call.model_answered),
@@ -216,16 +214,8 @@ def _correct(plan: TurnPlan, usage: Usage, cost: Decimal | None) -> None:
         dearer = cost - sum((record.cost or 0) for record in recorded)
     if not dearer and not any(changes.values()):
         return
-    prompt, completion = changes["prompt_tokens"], changes["completion_tokens"]
     Message.objects.filter(pk=plan.reply_id).update(
-        prompt_tokens=F("prompt_tokens") + prompt,
-        completion_tokens=F("completion_tokens") + completion,
-        total_tokens=F("total_tokens") + prompt + completion,
-        estimated=usage.estimated or bool(plan.spent and plan.spent.usage.estimated),
-        cost=None if dearer is None else Coalesce("cost", Decimal(0)) + dearer,
-    )
-    Conversation.objects.filter(pk=plan.conversation_id).update(
-        total_tokens=F("total_tokens") + prompt + completion
+        estimated=usage.estimated or bool(plan.spent and plan.spent.usage.estimated)
     )
     note = "Its process had been taken for dead."
     record_correction(record=last, note=note, cost=dearer, **changes)
@@ -255,12 +245,20 @@ def _used(call: Call, outcome: Outcome) -> Usage:
     if call.usage is not None:
         return call.usage
     # A failure before the first token: providers do not charge for refusals.
-    if outcome.status == "failed" and not call.written:
-        return Usage(0, 0)
+    is_refusal = (call.failed or outcome.status == "failed") and not call.written
     prompt = call.prompt
+    if prompt is None or is_refusal:
+        return Usage(0, 0)
     return tokens.estimate_usage(
         prompt.messages, call.written, prompt.model, prompt.tools
     )
+
+
+def _cost(calls: Sequence[tuple[Call, Usage]]) -> Decimal | None:
+    """As the ledger's rows add up; None where one of them has no known price."""
+    costs = [cost_of(usage, call.price) for call, usage in calls]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
 
 def _plus(one: Usage, other: Usage) -> Usage:

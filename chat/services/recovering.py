@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from agents.resolving import Resolved, resolve_for_counting, resolve_model
@@ -12,7 +13,13 @@ from chat.parts import as_json, events_of, parts_of
 from chat.services.finishing import finish_turn
 from chat.services.progress import read_progress
 from chat.turns.codec import to_json
-from chat.turns.events import Aborted, StepEnded, ToolAsked, TurnEvent
+from chat.turns.events import (
+    Aborted,
+    CallFailed,
+    StepEnded,
+    ToolAsked,
+    TurnEvent,
+)
 from chat.turns.plan import Call, Outcome, Spent, TurnPlan
 from chat.turns.reporting import TurnReport
 from llm.client import Prompt
@@ -40,14 +47,16 @@ def recover_turn(*, turn_id: str) -> bool:
         return False
     events = read_progress(turn_id, 0).events
     plan = _plan(turn, has_answered=turn.first_token_at is not None)
+    ttft_ms = _milliseconds(turn, turn.first_token_at)
+    duration_ms = _milliseconds(turn, turn.heartbeat_at) or 0
     outcome = Outcome(
         status="interrupted",
         # Without a flush the row has what the reply began with.
         parts=parts_of(events or events_of(turn.reply.parts)),
-        calls=tuple(_calls(plan, events)),
+        calls=_timed(list(_calls(plan, events)), ttft_ms, duration_ms),
         first_token_at=turn.first_token_at,
-        ttft_ms=_milliseconds(turn, turn.first_token_at),
-        duration_ms=_milliseconds(turn, turn.heartbeat_at) or 0,
+        ttft_ms=ttft_ms,
+        duration_ms=duration_ms,
     )
     settled = finish_turn(
         plan=plan,
@@ -77,10 +86,9 @@ def _before(turn: Turn) -> Spent | None:
 
 
 def _calls(plan: TurnPlan, events: Iterable[TurnEvent]) -> Iterator[Call]:
-    """What each call of the model wrote; all but the last are counted already."""
-    if plan.prompt is None:
-        return
-    prompt = plan.prompt
+    """What each call wrote; all but the last are counted already. None but failed ones
+    where the model cannot have been asked."""
+    prompt, price = plan.prompt, plan.grant.price
     # What the reply began with was written by another call.
     left_out = plan.partial
     written: list[str] = []
@@ -94,10 +102,35 @@ def _calls(plan: TurnPlan, events: Iterable[TurnEvent]) -> Iterator[Call]:
             case ToolAsked(_, name, given):
                 written.append(name + as_json(given))
             case StepEnded(usage):
-                if usage.total_tokens:  # else a person was asked, and no model
-                    yield Call(prompt, "".join(written), usage)
+                if prompt and usage.total_tokens:  # else a person was asked, no model
+                    yield Call(prompt, "".join(written), usage, plan.model, price)
                 written = []
-    yield Call(prompt, "".join(written), None)
+            case CallFailed(model, usage, price_then, milliseconds):
+                yield Call(
+                    prompt,
+                    "",
+                    usage,
+                    model,
+                    price_then,
+                    duration_ms=milliseconds,
+                    failed=True,
+                )
+    if prompt is not None:
+        yield Call(prompt, "".join(written), None, plan.model, price)
+
+
+def _timed(
+    calls: list[Call], ttft_ms: int | None, duration_ms: int
+) -> tuple[Call, ...]:
+    """With the times of the turn: what no call is known to have taken is the last's."""
+    answered = [number for number, call in enumerate(calls) if not call.failed]
+    if answered:
+        first = answered[0]
+        calls[first] = replace(calls[first], ttft_ms=ttft_ms)
+    if calls:
+        known = sum(call.duration_ms for call in calls[:-1])
+        calls[-1] = replace(calls[-1], duration_ms=max(0, duration_ms - known))
+    return tuple(calls)
 
 
 def _milliseconds(turn: Turn, moment: datetime | None) -> int | None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from chat.turns.events import (
     Aborted,
     ApprovalAsked,
+    CallFailed,
     Completed,
     Errored,
     Opened,
@@ -28,6 +29,7 @@ from chat.turns.events import (
     merged,
 )
 from llm.events import ReasoningDelta, TextDelta, Usage
+from usage.pricing import UnitPrice
 
 ENDINGS: Final = (Completed, Aborted, Errored)
 
@@ -73,6 +75,8 @@ def _encode(event: TurnEvent) -> list[Any]:
             return ["e", code, text]
         case StepEnded(usage):
             return ["s", _counts(usage)]
+        case CallFailed(model, usage, price, milliseconds):
+            return ["x", model, _counts(usage), _prices(price), milliseconds]
         case Recalled(events):
             return ["p", to_json(events)]
         case _:
@@ -93,6 +97,13 @@ def _encode_tool(event: ToolEvent) -> list[Any]:
             return ["f", call_id, text]
         case ToolDenied(call_id):
             return ["d", call_id]
+
+
+def _prices(price: UnitPrice | None) -> list[str] | None:
+    if price is None:
+        return None
+    each = (price.input, price.cached_input, price.output, price.reasoning)
+    return [f"{one:f}" for one in each]
 
 
 def _counts(usage: Usage) -> list[int | bool]:
@@ -137,6 +148,10 @@ def _decode(row: list[Any]) -> TurnEvent:
             return Errored(*fields)
         case "s":
             return StepEnded(Usage(*fields[0]))
+        case "x":
+            model, counts, prices, milliseconds = fields
+            price = None if prices is None else UnitPrice(*map(Decimal, prices))
+            return CallFailed(model, Usage(*counts), price, milliseconds)
         case "p":
             return Recalled(tuple(from_json(fields[0])))
         case _ if letter in _TOOLS:

@@ -1,7 +1,7 @@
 """What readers of a turn see, in order:
 
 Opened, Titled?, Recalled?, (llm.events.TextDelta | ReasoningDelta | what tools do |
-StepEnded)*, Completed | Aborted | Errored
+StepEnded | CallFailed)*, Completed | Aborted | Errored
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any, cast
 
 from llm.events import FinishReason, ReasoningDelta, TextDelta, Usage
+from usage.pricing import UnitPrice
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,17 @@ class StepEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A call of `model` gave no answer and another one follows. Readers are told
+    nothing of it; who ends the turn for a dead process has to record it."""
+
+    model: str
+    usage: Usage
+    price: UnitPrice | None
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """`model` is the one that answered, which may be a fallback."""
 
@@ -122,6 +134,7 @@ TurnEvent = (
     | ReasoningDelta
     | ToolEvent
     | StepEnded
+    | CallFailed
     | Ending
 )
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from agents.tools.toolbox import Toolbox
 from chat.parts import parts_of
 from chat.turns.backlog import Backlog
-from chat.turns.events import Opened, Recalled, Titled, ToolAsked
+from chat.turns.events import CallFailed, Opened, Recalled, Titled, ToolAsked
 from chat.turns.log import Encode, TurnLog
 from chat.turns.plan import Call, Outcome, TurnPlan
 from llm.client import Prompt
@@ -29,21 +29,43 @@ from llm.events import (
 )
 from llm.prompt import text_of_calls
 from llm.reply import Text
+from usage.pricing import UnitPrice
 
 Ending = Literal["stopped", "interrupted"]
 
 
 @dataclass(slots=True)
 class Step:
-    """One call of the model. `finished` is None until it has said its last word."""
+    """One call of a model. `finished` is None until it has said its last word, `lost`
+    what was used where it failed instead."""
 
     prompt: Prompt
+    model: str
+    price: UnitPrice | None
     text: Text = field(default_factory=Text)
     reasoning: Text = field(default_factory=Text)
     calls: list[ToolCalled] = field(default_factory=list)
     finished: Finished | None = None
+    lost: Usage | None = None
     began: float = field(default_factory=time.monotonic)
+    first_token: float | None = None
     ended: float | None = None
+
+    def fail(self, used: Usage | None) -> None:
+        """It gives no answer; providers charge nothing that they do not report."""
+        self.lost = used or Usage(0, 0)
+        self.ended = time.monotonic()
+
+    @property
+    def duration_ms(self) -> int:
+        return self._after(self.ended or time.monotonic())
+
+    @property
+    def ttft_ms(self) -> int | None:
+        return None if self.first_token is None else self._after(self.first_token)
+
+    def _after(self, moment: float) -> int:
+        return round((moment - self.began) * 1000)
 
 
 class LiveTurn:
@@ -89,25 +111,31 @@ class LiveTurn:
             self.log.append(Recalled(plan.recalled))
 
     def begin_step(self, prompt: Prompt) -> Step:
-        """The model is asked; again, if it said nothing when it was asked before."""
-        if self.steps and self.steps[-1].finished is None:
-            self.steps.pop()
-        step = Step(prompt)
+        """The plan's model is asked."""
+        step = Step(prompt, self.plan.model, self.plan.grant.price)
         if not self.steps:  # waiting for its turn is part of the first
             step.began = self._started
+        elif (lost := self.steps[-1].lost) is not None:
+            before = self.steps[-1]
+            self.log.append(
+                CallFailed(before.model, lost, before.price, before.duration_ms)
+            )
         self.steps.append(step)
-        return self.steps[-1]
+        return step
 
     def take(self, event: TextDelta | ReasoningDelta | ToolAsked) -> bool:
         """Append a piece of the reply; True for the first one."""
         self.log.append(event)
+        step = self.steps[-1]
         if isinstance(event, TextDelta):
-            self.steps[-1].text.add(event.text)
+            step.text.add(event.text)
         elif isinstance(event, ReasoningDelta):
-            self.steps[-1].reasoning.add(event.text)
+            step.reasoning.add(event.text)
+        if step.first_token is None:
+            step.first_token = time.monotonic()
         if self._first_token is not None:
             return False
-        self._first_token = time.monotonic()
+        self._first_token = step.first_token
         self.first_token_at = timezone.now()
         return True
 
@@ -137,14 +165,13 @@ class LiveTurn:
         self,
         status: Literal["done", "stopped", "failed", "interrupted"],
         *,
-        usage: Usage | None = None,
         reason: FinishReason | None = None,
         error_code: str = "",
     ) -> Outcome:
         return Outcome(
             status=status,
             parts=parts_of(self.log.events),
-            calls=tuple(self._calls(usage)),
+            calls=tuple(self._calls()),
             reason=reason,
             error_code=error_code,
             first_token_at=self.first_token_at,
@@ -152,14 +179,21 @@ class LiveTurn:
             duration_ms=round(self.seconds * 1000),
         )
 
-    def _calls(self, last: Usage | None) -> Iterator[Call]:
+    @property
+    def lost(self) -> list[Step]:
+        """The calls that failed."""
+        return [step for step in self.steps if step.lost is not None]
+
+    def _calls(self) -> Iterator[Call]:
         for step in self.steps:
-            usage = step.finished.usage if step.finished else last
-            written = f"{step.reasoning}{step.text}{text_of_calls(step.calls)}"
             yield Call(
                 step.prompt,
-                written,
-                usage,
-                step.finished.model if step.finished else "",
-                round(((step.ended or time.monotonic()) - step.began) * 1000),
+                f"{step.reasoning}{step.text}{text_of_calls(step.calls)}",
+                step.finished.usage if step.finished else step.lost,
+                step.model,
+                step.price,
+                model_answered=step.finished.model if step.finished else "",
+                ttft_ms=step.ttft_ms,
+                duration_ms=step.duration_ms,
+                failed=step.lost is not None,
             )

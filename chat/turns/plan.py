@@ -14,6 +14,7 @@ from chat.turns.events import TurnEvent
 from llm.client import Prompt
 from llm.events import FinishReason, ToolCalled, Usage
 from tenants.db import Scope
+from usage.pricing import UnitPrice
 from usage.services import Grant
 
 
@@ -93,13 +94,19 @@ class Spent:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of a model: what it wrote, and its usage, None where the provider did
-    not say and it has to be counted."""
+    not say and it has to be counted from `prompt`. `model` is what was asked, as
+    `<provider name>/<model>`; `failed` that no answer came, whatever the turn became.
+    """
 
-    prompt: Prompt
+    prompt: Prompt | None
     written: str
     usage: Usage | None
+    model: str
+    price: UnitPrice | None
     model_answered: str = ""
+    ttft_ms: int | None = None
     duration_ms: int = 0
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

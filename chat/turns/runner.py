@@ -27,7 +27,7 @@ from chat.turns.plan import Outcome, Settled, TurnPlan
 from chat.turns.reporting import TurnReport
 from chat.turns.steps import Steps
 from chat.turns.titling import make_title
-from llm.client import Client
+from llm.client import Client, Prompt
 from llm.errors import (
     LLMError,
     ProviderDisabled,
@@ -184,8 +184,8 @@ class Runner:
             # Cancelled: by a stop, or by the server going down around us.
             reason = live.ending or "interrupted"
             return live.outcome(reason), lambda settled: Aborted(reason)
-        failure, usage = _failure(error, report)
-        failed = live.outcome("failed", error_code=failure.code, usage=usage)
+        failure = _failure(error, report)
+        failed = live.outcome("failed", error_code=failure.code)
         return failed, lambda settled: failure
 
     async def _read_provider(self, live: LiveTurn, report: TurnReport) -> None:
@@ -213,9 +213,7 @@ class Runner:
         for model in first.fallbacks:
             report.fell_back(error, model)
             try:
-                live.plan = await unit(
-                    first.scope, fallback_plan, first, model, live.seconds
-                )
+                live.plan = await _held_anew(live, model)
                 report.goes_on(live.plan)
                 await self._ask(live, steps, report)
             except BudgetExceededError:
@@ -233,19 +231,38 @@ class Runner:
     async def _ask(self, live: LiveTurn, steps: Steps, report: TurnReport) -> None:
         """Read the plan's model to its end; asked once more if its fault may pass by
         itself and there is no other model."""
-        if live.plan.prompt is None:
-            raise live.plan.failure or AssertionError("a plan without a prompt")
-        prompt = live.plan.prompt
-        if live.toolbox and prompt.endpoint.provider != LOCAL:  # too small for tools
-            prompt = replace(prompt, tools=live.toolbox.specs)
         try:
-            await steps.read(prompt)
+            await steps.read(_prompt(live))
         except (ProviderUnavailable, ProviderError) as error:
             if live.first_token_at is not None or live.plan.fallbacks:
                 raise
             report.asked_again(error)
             await asyncio.sleep(_SECOND_TRY_SECONDS)
-            await steps.read(prompt)
+            if error.partial_usage and live.plan.grant.reply_tokens is not None:
+                try:
+                    live.plan = await _held_anew(live, live.plan.model)
+                except BudgetExceededError:
+                    raise error from None
+            await steps.read(_prompt(live))
+
+
+def _prompt(live: LiveTurn) -> Prompt:
+    """The plan's call; raises its failure where there can be none."""
+    prompt = live.plan.prompt
+    if prompt is None:
+        raise live.plan.failure or AssertionError("a plan without a prompt")
+    if live.toolbox and prompt.endpoint.provider != LOCAL:  # too small for tools
+        return replace(prompt, tools=live.toolbox.specs)
+    return prompt
+
+
+async def _held_anew(live: LiveTurn, model: str) -> TurnPlan:
+    """The plan with `model`, and the budgets held for what its call may take and what
+    failed calls took. Raises what fallback_plan raises."""
+    lost = [(step.lost, step.price) for step in live.lost if step.lost]
+    return await unit(
+        live.plan.scope, fallback_plan, live.plan, model, live.seconds, lost
+    )
 
 
 def _complete(
@@ -257,7 +274,6 @@ def _complete(
     outcome = live.outcome(
         "done",
         reason=reason,
-        usage=usage,
         error_code=BudgetExceededError.code if out_of_budget else "",
     )
     return outcome, lambda settled: Completed(
@@ -268,15 +284,15 @@ def _complete(
     )
 
 
-def _failure(error: BaseException, report: TurnReport) -> tuple[Errored, Any]:
+def _failure(error: BaseException, report: TurnReport) -> Errored:
     if not isinstance(error, LLMError):
         report.crashed(error)
-        return INTERNAL, None
+        return INTERNAL
     report.provider_failed(error)
     text = error.text
     if error.retry_after:
         text += f" The provider asks to wait {round(error.retry_after)} seconds."
-    return Errored(error.code, text), error.partial_usage
+    return Errored(error.code, text)
 
 
 async def _until_read(live: LiveTurn) -> None:

@@ -28,7 +28,7 @@ from chat.turns.events import (
 from chat.turns.live import LiveTurn, Step
 from chat.turns.reporting import TurnReport
 from llm.client import Client, Prompt
-from llm.errors import ProviderTimeout
+from llm.errors import LLMError, ProviderTimeout
 from llm.events import (
     Finished,
     FinishReason,
@@ -73,19 +73,23 @@ class Steps:
         if self._meter is None or self._grant is not grant:  # of another model
             self._meter, self._grant = Meter(grant.reply_tokens, prompt.model), grant
         meter = self._meter
-        async with aclosing(self._client.stream(prompt)) as events:
-            async for event in events:
-                if isinstance(event, (TextDelta, ReasoningDelta)):
-                    if live.take(event):
-                        self._report.first_token(live.ttft_ms)
-                    if meter.is_over(event.text):
+        try:
+            async with aclosing(self._client.stream(prompt)) as events:
+                async for event in events:
+                    if isinstance(event, (TextDelta, ReasoningDelta)):
+                        if live.take(event):
+                            self._report.first_token(live.ttft_ms)
+                        if meter.is_over(event.text):
+                            return
+                    elif isinstance(event, ToolCalled):
+                        step.calls.append(event)
+                    else:
+                        step.finished = event
+                        step.ended = time.monotonic()
                         return
-                elif isinstance(event, ToolCalled):
-                    step.calls.append(event)
-                else:
-                    step.finished = event
-                    step.ended = time.monotonic()
-                    return
+        except LLMError as error:
+            step.fail(error.partial_usage)
+            raise
 
     async def go_on(self) -> None:
         """After the first answer: call the tools it asks for, and so on to the end."""
@@ -141,7 +145,8 @@ class Steps:
         )
 
     def _is_last(self) -> bool:
-        return len(self._live.steps) >= self._live.plan.max_steps
+        answered = len(self._live.steps) - len(self._live.lost)
+        return answered >= self._live.plan.max_steps
 
     def _ask(self, calls: Sequence[ToolCalled]) -> list[ToolCalled]:
         """Shows the calls; some models use the same id in each step."""

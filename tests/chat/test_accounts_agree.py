@@ -3,21 +3,29 @@ conversations: after anything that can happen to a turn they say the same."""
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
-from agents.models import Provider
-from agents.services import create_agent
 from chat.models import Conversation, Message
 from tenants.db import EXPLICIT, current, entered
+from tenants.models import Tenant
+from tests.chat.mixture import (
+    CountingProvider,
+    compare,
+    furnish,
+    mixture,
+    wait_until_counted,
+)
 from tests.chat.talk import Talk
-from tests.factories import STAND_IN, person
-from tests.provider import Answer
+from tests.factories import person, point_agent
+from tests.servers import KINDS, Kind, LiveServer
 from usage.models import (
     Budget,
     BudgetPeriod,
@@ -29,13 +37,27 @@ from usage.services import record_correction
 from usage.services.budgets import save_budget
 from usage.services.rebuilding import differences
 
-TURNS = 80
-PROMPT = 10  # what the stand-in says of every prompt
+TURNS = 48
 
 
-def test_all_accounts_agree_after_many_mixed_turns(talk: Talk) -> None:
-    with entered(talk.tenant.scope):
-        for scope, subject in (("tenant", None), ("user", _member(talk))):
+@pytest.fixture
+def counting() -> Iterator[CountingProvider]:
+    with CountingProvider() as provider:
+        yield provider
+
+
+def test_all_accounts_agree_after_many_mixed_turns(
+    committed: None,
+    counting: CountingProvider,
+    acme: Tenant,
+    _server_of: Callable[[Kind], LiveServer],
+) -> None:
+    """In two processes at once, of which neither knows the other's turns."""
+    point_agent(acme, counting.url)
+    with entered(acme.scope):
+        furnish()
+        member = person(acme, "member").pk
+        for scope, subject in (("tenant", None), ("user", member)):
             for period in ("day", "month"):
                 save_budget(
                     budget=Budget(),
@@ -44,68 +66,22 @@ def test_all_accounts_agree_after_many_mixed_turns(talk: Talk) -> None:
                     period=period,
                     limit_tokens=10**9,
                 )
-    dice = random.Random(7)
-    plans = [_plan(dice) for _ in range(TURNS)]
-    with entered(talk.tenant.scope):
-        models = sorted({f"{kind}-{length}" for kind, length in plans})
-        named = Provider.objects.filter(name=STAND_IN)
-        named.update(model_names=[*models, "down"])
-        _make_agents(models)
-    talk.provider.on("down", Answer(status=503))
-    with ThreadPoolExecutor(8) as pool:
-        sent = list(pool.map(lambda plan: _run(talk, *plan), plans))
-    with entered(talk.tenant.scope):
-        reported = UsageRecord.objects.filter(estimated=False, status="done")
-        assert reported.count() == sum(count is not None for count in sent)
-        total = reported.aggregate(all=Sum("total_tokens"))["all"]
-        assert total == sum(count + PROMPT for count in sent if count is not None)
-        assert UsageRecord.objects.count() == TURNS
+    servers = [_server_of(kind) for kind in KINDS]
+    clients = [server.client(acme, "member") for server in servers]
+    with ThreadPoolExecutor(12) as pool:
+        turns = [
+            pool.submit(mixed.run, clients[mixed.number % 2])
+            for mixed in mixture(TURNS, 7)
+        ]
+        for turn in turns:
+            turn.result()
+    for client in clients:
+        client.close()
+    with entered(acme.scope):
+        wait_until_counted()
+        assert len(counting.calls) == TURNS
+        assert compare(counting) == []
         _agree()
-
-
-def _plan(dice: random.Random) -> tuple[str, int]:
-    kinds = ["done", "stopped", "cut", "failed", "silent", "fallback"]
-    kind = dice.choices(kinds, [6, 1, 1, 1, 1, 1])
-    return kind[0], dice.randint(1, 40)
-
-
-def _run(talk: Talk, kind: str, length: int) -> int | None:
-    """One turn; returns the tokens of the reply if the provider reported them."""
-    model = f"{kind}-{length}"
-    answers = {
-        "done": Answer(tokens=length),
-        "stopped": Answer(tokens=length + 200, pace=50),
-        "cut": Answer(tokens=length, fault="cut", fault_after=length // 2),
-        "failed": Answer(status=400),
-        "silent": Answer(tokens=length, usage=None),
-        "fallback": Answer(tokens=length),
-    }
-    talk.provider.on(model, answers[kind])
-    asked = {"agentId": model} if kind == "fallback" else {"model": f"standin/{model}"}
-    with talk.open(**asked) as stream:
-        if kind == "stopped":
-            stream.until("text-delta")
-            talk.stop(stream.conversation_id)
-        stream.rest()
-    return length if kind in {"done", "fallback"} else None
-
-
-def _make_agents(models: list[str]) -> None:
-    """For each fallback one whose own model is down."""
-    for model in models:
-        if model.startswith("fallback"):
-            create_agent(
-                author=None,
-                slug=model,
-                name=model,
-                model=f"{STAND_IN}/down",
-                fallbacks=[f"{STAND_IN}/{model}"],
-                published=True,
-            )
-
-
-def _member(talk: Talk) -> int:
-    return person(talk.tenant, "member").pk
 
 
 def _agree() -> None:
@@ -115,18 +91,26 @@ def _agree() -> None:
     assert DailyUsage.objects.aggregate(all=Sum("total_tokens"))["all"] == ledger
     assert set(BudgetPeriod.objects.values_list("spent_tokens", flat=True)) == {ledger}
     assert set(BudgetPeriod.objects.values_list("reserved_tokens", flat=True)) == {0}
-    of_messages = dict(
-        UsageRecord.objects.values_list("message_id").annotate(all=Sum("total_tokens"))
-    )
+    for whose in ("user", "agent", "model"):
+        sums = _by(DailyUsage.objects.all(), whose)
+        assert sums == _by(UsageRecord.objects.all(), whose)
+    replies = UsageRecord.objects.exclude(kind="title")
+    of_messages = _by(replies, "message_id")
     for message in Message.objects.filter(role="assistant"):
-        assert message.total_tokens == of_messages[message.pk]
-    of_conversations = dict(
-        UsageRecord.objects.values_list("conversation_id").annotate(
-            all=Sum("total_tokens")
-        )
-    )
+        assert (message.total_tokens, message.cost or 0) == of_messages[message.pk]
+    of_conversations = _by(replies, "conversation_id")
     for conversation in Conversation.objects.all():
-        assert conversation.total_tokens == of_conversations[conversation.pk]
+        assert conversation.total_tokens == of_conversations[conversation.pk][0]
+
+
+def _by(rows: QuerySet[Any], field: str) -> dict[Any, tuple[int, Decimal]]:
+    """Tokens and cost."""
+    sums = (
+        rows.order_by()
+        .values_list(field)
+        .annotate(Sum("total_tokens"), Sum("cost", default=0))
+    )
+    return {key: (tokens, cost) for key, tokens, cost in sums}
 
 
 def roll_up(*arguments: str) -> str:
@@ -172,6 +156,8 @@ def test_corrections_and_days_follow_the_time_zone(talk: Talk) -> None:
     with entered(talk.tenant.scope):
         record = UsageRecord.objects.get(conversation_id=stream.conversation_id)
         record_correction(record=record, note="Never read.", prompt_tokens=-10)
+        message = Message.objects.get(pk=record.message_id)
+        assert message.total_tokens == message.conversation.total_tokens == 3
         assert DailyUsage.objects.aggregate(all=Sum("total_tokens"))["all"] == 3
         assert differences() == []
         UsageSettings.objects.create(pk=1, time_zone="Pacific/Kiritimati")

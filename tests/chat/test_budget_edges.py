@@ -126,7 +126,7 @@ def test_a_turn_can_begin_while_its_budget_is_deleted(
 def ended(plan: TurnPlan, usage: Usage) -> Outcome:
     """As the provider reported it."""
     assert plan.prompt is not None
-    call = Call(plan.prompt, "Done.", usage)
+    call = Call(plan.prompt, "Done.", usage, plan.model, plan.grant.price)
     parts = [{"type": "text", "text": "Done."}]
     return Outcome(status="done", parts=parts, calls=(call,))
 

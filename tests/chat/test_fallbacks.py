@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -13,12 +15,21 @@ from agents.services import (
     update_agent,
     update_provider,
 )
-from chat.models import Message, Turn
+from chat.models import Message, Turn, TurnLogEntry
+from chat.services.recovering import recover_turn
+from chat.services.starting import start_turn
+from chat.turns.codec import to_json
+from chat.turns.events import CallFailed
+from chat.turns.plan import Send
+from llm.events import TextDelta, Usage
 from tenants.db import entered
 from tests.chat.talk import Stream, Talk
-from tests.factories import STAND_IN, make_provider
+from tests.factories import STAND_IN, make_provider, person
 from tests.provider import Answer
-from usage.models import UsageRecord
+from usage.models import Budget, BudgetPeriod, DailyUsage, UsageRecord
+from usage.pricing import UnitPrice
+from usage.services.budgets import save_budget
+from usage.services.rebuilding import differences
 
 OWN, OTHER, THIRD = "standin/some-model", "second/other-model", "standin/third"
 
@@ -45,8 +56,12 @@ def stored_model(talk: Talk, stream: Stream) -> str:
     """As the reply, the ledger and the finish say it; they must agree."""
     reply = talk.messages(stream.conversation_id)[-1]
     with entered(talk.tenant.scope):
-        record = UsageRecord.objects.get(message_id=reply["id"])
-        assert record.model == reply["model"]
+        *failed, record = UsageRecord.objects.filter(message_id=reply["id"]).order_by(
+            "call"
+        )
+        assert (record.model, record.status) == (reply["model"], "done")
+        assert {call.status for call in failed} <= {"failed"}
+        assert [call.call for call in failed] == list(range(record.call))
     assert stream.parts[-1]["messageMetadata"]["model"] == reply["model"]
     return str(reply["model"])
 
@@ -100,6 +115,15 @@ def test_the_chain_goes_on_to_its_end(chain: Talk) -> None:
         turn = Turn.objects.get(conversation=stream.conversation_id)
         assert turn.credential is not None
         assert turn.credential.provider.name == STAND_IN
+        rows = UsageRecord.objects.order_by("call")
+        assert list(rows.values_list("model", "status", "total_tokens")) == [
+            (OWN, "failed", 0),
+            (OTHER, "failed", 0),
+            (THIRD, "done", 13),
+        ]
+        assert [row.ttft_ms is None for row in rows] == [True, True, False]
+        assert DailyUsage.objects.get(model=OTHER).failures == 1
+        assert differences() == []
 
 
 def test_where_none_answers_the_first_failure_is_told(chain: Talk) -> None:
@@ -138,3 +162,44 @@ def test_whoever_chose_a_model_gets_that_one_or_none(chain: Talk) -> None:
     chain.provider.on("third", Answer(status=404))
     assert chain.send(model=THIRD).kinds[-1] == "error"
     assert models_asked(chain) == ["third"]
+
+
+def test_a_dead_process_leaves_its_failed_calls_in_the_ledger(chain: Talk) -> None:
+    with entered(chain.tenant.scope):
+        user = person(chain.tenant, "member")
+        plan = start_turn(user=user, send=Send(text="Is anybody there?"))
+        turn = Turn.objects.get(pk=plan.turn_id)
+        turn.heartbeat_at -= timedelta(minutes=1)
+        turn.save()
+        Message.objects.filter(pk=plan.reply_id).update(model=OTHER)
+        lost = CallFailed(OWN, Usage(7, 0), UnitPrice(*[Decimal(2)] * 4), 120)
+        rows = to_json([lost, TextDelta("Half an ")])
+        TurnLogEntry.objects.create(turn=turn, position=0, end=len(rows), events=rows)
+        assert recover_turn(turn_id=plan.turn_id)
+        failed, cut = UsageRecord.objects.order_by("call")
+        assert (failed.model, failed.status, failed.duration_ms) == (OWN, "failed", 120)
+        assert (failed.total_tokens, failed.cost) == (7, Decimal("0.000014"))
+        assert (cut.model, cut.status, cut.call) == (OTHER, "interrupted", 1)
+        reply = Message.objects.get(pk=plan.reply_id)
+        assert reply.total_tokens == failed.total_tokens + cut.total_tokens
+
+
+def test_what_a_failed_call_used_is_held_while_it_is_repeated(talk: Talk) -> None:
+    """It named a tool before it failed, and so read the prompt."""
+    with entered(talk.tenant.scope):
+        limit = {"scope": "tenant", "subject_id": None, "period": "day"}
+        save_budget(budget=Budget(), **limit, limit_tokens=1_000)
+    calls = (("calculator", '{"expression": "6*7"}'),)
+    broken = Answer(calls=calls, fault="error", fault_after=3)
+    talk.provider.enqueue(broken, Answer(tokens=2))
+    assert talk.send().text == "w0 w1 "
+    with entered(talk.tenant.scope):
+        failed, done = UsageRecord.objects.order_by("call")
+        assert (failed.status, failed.estimated) == ("failed", True)
+        assert failed.prompt_tokens > 0
+        first, second = (r.body["max_tokens"] for r in talk.provider.requests)
+        assert first - second == failed.total_tokens
+        total = failed.total_tokens + done.total_tokens
+        assert Message.objects.get(role="assistant").total_tokens == total
+        period = BudgetPeriod.objects.get()
+        assert (period.spent_tokens, period.reserved_tokens) == (total, 0)

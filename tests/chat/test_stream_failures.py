@@ -57,9 +57,11 @@ def assert_failed(talk: Talk, stream: Stream, code: str, text: str = "") -> None
     assert reply["text"] == text
     with entered(talk.tenant.scope):
         turn = Turn.objects.get(reply=reply["id"])
-        record = UsageRecord.objects.get(message_id=reply["id"])
+        calls = UsageRecord.objects.filter(message_id=reply["id"]).order_by("call")
+        *earlier, record = calls
     assert (turn.status, turn.error_code) == ("failed", code)
-    assert record.status == "failed"
+    assert {call.status for call in calls} == {"failed"}
+    assert {call.total_tokens for call in earlier} <= {0}
     assert bool(record.completion_tokens) == bool(text)
     assert reply["total_tokens"] == record.total_tokens
     assert_nothing_leaked(talk, stream)

@@ -123,10 +123,12 @@ class World:
         text = plan.partial + end.text
         events: list[TurnEvent] = [ReasoningDelta(end.reasoning)] * bool(end.reasoning)
         events += [TextDelta(text)] * bool(text)
+        price = plan.grant.price
+        written = end.reasoning + end.text
         whole = Outcome(
             status=end.status,
             parts=parts_of(events),
-            calls=(Call(plan.prompt, end.reasoning + end.text, end.usage),),
+            calls=(Call(plan.prompt, written, end.usage, plan.model, price),),
             reason=end.reason,
             error_code=end.error_code,
         )

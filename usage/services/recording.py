@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 from uuid import uuid4
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from llm.client import Prompt
 from llm.events import Usage
@@ -122,8 +125,9 @@ def record_correction(
     """A row that is added to `record`'s: differences, which may be negative.
 
     `tokens` are those of models.ledger.TOKENS but the total, which follows; `cost` in
-    US dollars. Raises django's ValidationError for a correction of nothing, and where
-    the call would have used less than nothing.
+    US dollars. A reply's message and conversation follow (settings.CORRECTION_TAKER).
+    Raises django's ValidationError for a correction of nothing, and where the call
+    would have used less than nothing.
     """
     note = note.strip()[:200]
     if not note:
@@ -160,5 +164,9 @@ def record_correction(
         corrects=first,
         note=note,
     )
+    if first.kind == UsageRecord.Kind.REPLY:
+        take: Callable[[UsageRecord], None] = import_string(settings.CORRECTION_TAKER)
+        take(made)
+    # Last, because many wait for the rows it locks.
     roll_up(made)
     return made

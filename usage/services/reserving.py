@@ -18,9 +18,10 @@ from django.utils import timezone
 
 from llm import tokens
 from llm.client import Prompt
+from llm.events import Usage
 from llm.prompt import text_of
 from usage.errors import BudgetExceededError
-from usage.pricing import UnitPrice, list_price
+from usage.pricing import UnitPrice, cost_of, list_price
 from usage.services import rates
 from usage.services.prices import RULE, rule_price
 from usage.services.recording import Subject
@@ -161,6 +162,16 @@ class _Need:
     reply_tokens: int
     token_cost: Decimal
 
+    def besides(self, lost: Sequence[tuple[Usage, UnitPrice | None]]) -> _Need:
+        """With what other calls used already, each at its price."""
+        used = sum(usage.total_tokens for usage, _ in lost)
+        costs = [cost_of(usage, price) or Decimal(0) for usage, price in lost]
+        return replace(
+            self,
+            prompt_tokens=self.prompt_tokens + used,
+            prompt_cost=self.prompt_cost + sum(costs, Decimal(0)),
+        )
+
     def cost(self, reply_tokens: int) -> Decimal:
         return self.prompt_cost + reply_tokens * self.token_cost
 
@@ -202,18 +213,21 @@ def reserve_call(
     prompt: Prompt,
     priced_at: datetime | None = None,
     lapses_at: datetime | None = None,
+    lost: Sequence[tuple[Usage, UnitPrice | None]] = (),
 ) -> Grant:
     """The terms of a single call, which counts for no rate: one of our own, or that of
     a turn's next model. What `subject.turn_id` held before is given back first.
 
     `priced_at` is now unless given. What no turn holds needs a moment `lapses_at`, from
-    which on it is given back though nobody settles. Raises BudgetExceededError, and
-    then nothing has changed.
+    which on it is given back though nobody settles. `lost` is held besides: what calls
+    of the turn used that failed and are not recorded yet. Raises BudgetExceededError,
+    and then nothing has changed.
     """
     with connection.cursor() as cursor:
         cursor.execute(_RELEASE, {"turn": subject.turn_id, "now": None})
     rows = _terms(subject, priced_at or timezone.now())
-    return _granted(subject, rows, lambda: prompt, lapses_at).priced(prompt)
+    granted = _granted(subject, rows, lambda: prompt, lapses_at, lost)
+    return granted.priced(prompt)
 
 
 def release_lapsed() -> None:
@@ -235,6 +249,7 @@ def _granted(
     rows: list[Sequence[Any]],
     prompt: Callable[[], Prompt | None],
     lapses_at: datetime | None = None,
+    lost: Sequence[tuple[Usage, UnitPrice | None]] = (),
 ) -> Grant:
     grant = Grant(price=rule_price(rows[0][:4]))
     budgets = [_Budget(*row[9:]) for row in rows if row[9] is not None]
@@ -242,7 +257,7 @@ def _granted(
     if call is None:
         return grant
     grant = grant.priced(call)
-    need = _need(call, grant.price, budgets)
+    need = _need(call, grant.price, budgets).besides(lost)
     reply_tokens = _hold(subject.turn_id, budgets, need, lapses_at)
     is_cut = reply_tokens < need.reply_tokens
     return replace(grant, reply_tokens=reply_tokens, is_cut=is_cut)

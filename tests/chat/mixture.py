@@ -10,26 +10,16 @@ import json
 import random
 import re
 import threading
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 import httpx
-from django.utils import timezone
 
-from agents.models import Agent, Provider
-from agents.services import create_agent, update_agent
-from chat.models import ChatSettings, Turn
 from llm.events import Usage
 from tests.chat.talk import CHAT
-from tests.factories import STAND_IN
-from tests.provider import Answer
-from tests.provider import Provider as StandIn
-from usage.models import PriceRule, UsageRecord
+from tests.provider import Answer, Provider
 
 UP, DOWN = "up", "down"
 # How many of each sort there are to one of the others.
@@ -85,7 +75,7 @@ def meant(text: object) -> re.Match[str] | None:
     return _MEANT.search(str(text))
 
 
-class CountingProvider(StandIn):
+class CountingProvider(Provider):
     """`calls` are the requests for each turn's number, `reported` what they told of
     usage; calls that told nothing are missing there."""
 
@@ -154,72 +144,4 @@ def _usage(counts: Mapping[str, Any]) -> Usage:
         counts["completion_tokens"],
         counts["prompt_tokens_details"]["cached_tokens"],
         counts["completion_tokens_details"]["reasoning_tokens"],
-    )
-
-
-def furnish() -> None:
-    """The current tenant, whose provider is the stand-in, for such turns."""
-    Provider.objects.filter(name=STAND_IN).update(model_names=[UP, DOWN])
-    up, down = f"{STAND_IN}/{UP}", f"{STAND_IN}/{DOWN}"
-    agent = Agent.objects.get()
-    update_agent(agent=agent, author=None, model=up, tools=["calculator"])
-    create_agent(
-        author=None,
-        slug="fallback",
-        name="Fallback",
-        model=down,
-        fallbacks=[up],
-        published=True,
-    )
-    ChatSettings.objects.update_or_create(pk=1, defaults={"title_model": up})
-    for model, price in ((up, "0.15"), (down, "3")):
-        PriceRule.objects.create(
-            model=model,
-            input_per_million=Decimal(price),
-            output_per_million=4 * Decimal(price),
-            effective_from=timezone.now() - timedelta(1),
-        )
-
-
-def wait_until_counted() -> None:
-    """Until no turn runs, and a title has been made for each that was completed: it is
-    the first of its conversation. In the scope of the tenant."""
-    deadline = time.monotonic() + 60
-    titles = UsageRecord.objects.filter(kind="title")
-    while Turn.objects.running().exists() or (
-        titles.count() < Turn.objects.filter(status="done").count()
-    ):
-        assert time.monotonic() < deadline, "a title is missing"
-        time.sleep(0.1)
-
-
-def compare(provider: CountingProvider) -> list[str]:
-    """Where the ledger differs from the provider. In the scope of the tenant."""
-    texts = Turn.objects.values_list("pk", "reply__parent__text")
-    numbers = {turn: int(found[3]) for turn, text in texts if (found := meant(text))}
-    rows: dict[int, list[UsageRecord]] = defaultdict(list)
-    for row in UsageRecord.objects.all():
-        rows[numbers[row.turn_id]].append(row)
-    differences = []
-    for number, calls in provider.calls.items():
-        kept, told = rows[number], provider.reported[number]
-        exact = [_recorded(row) for row in kept if not _is_counted(row)]
-        if len(kept) != calls:
-            differences.append(f"turn {number}: {calls} calls, {len(kept)} rows")
-        if sorted(map(str, exact)) != sorted(map(str, told)):
-            differences.append(f"turn {number}: told {told}, not {exact}")
-    return differences
-
-
-def _is_counted(row: UsageRecord) -> bool:
-    """By us, or of a refusal, which costs nothing."""
-    return row.estimated or (row.status == "failed" and not row.total_tokens)
-
-
-def _recorded(row: UsageRecord) -> Usage:
-    return Usage(
-        row.prompt_tokens,
-        row.completion_tokens,
-        row.cached_tokens,
-        row.reasoning_tokens,
     )

@@ -65,11 +65,22 @@ _PLATFORM_PAGES = {
 
 def tenant_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     start = {"title": "Today", "icon": "dashboard", "link": reverse("admin:index")}
-    return [{"items": [start]}, *_groups("admin", _PAGES)]
+    month = {
+        "title": "Usage by month",
+        "icon": "calendar_month",
+        "link": reverse("usage-by-month"),
+    }
+    return [{"items": [start, month]}, *_groups("admin", _PAGES)]
 
 
 def platform_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    return _groups("platform", _PLATFORM_PAGES)
+    usage = {
+        "title": "Usage by tenant",
+        "icon": "bar_chart",
+        "link": reverse("platform-usage"),
+    }
+    tenants, *others = _groups("platform", _PLATFORM_PAGES)
+    return [{**tenants, "items": [*tenants["items"], usage]}, *others]
 
 
 def _groups(

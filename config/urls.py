@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from config.docs import DocsView
 from config.styles import sheet
+from usage.overview import overview
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"
@@ -18,6 +19,7 @@ urlpatterns = [
     path("", include("usage.urls_pages")),
     path("settings", include("accounts.urls_settings")),
     path("accounts/", include("accounts.urls_pages")),
+    path("admin/month", admin.site.admin_view(overview), name="usage-by-month"),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", DocsView.as_view(), name="docs"),

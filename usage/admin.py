@@ -7,16 +7,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import DecimalField, Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from accounts.models import ApiKey, User
 from agents.models import Agent
 from tenants.adminsite import ModelAdmin
-from usage.forms import BudgetForm, SettingsForm
+from usage.forms import AmountField, BudgetForm, SettingsForm
 from usage.models import Budget, DailyUsage, PriceRule, UsageRecord, UsageSettings
-from usage.periods import today
+from usage.periods import month_of, today
 from usage.services.budgets import delete_budget, save_budget
 from usage.services.settings import save_settings
 from usage.templatetags.usage_figures import count, money, percent_of
@@ -35,6 +35,11 @@ class ReadOnlyAdmin(ModelAdmin[Any]):
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
         return False
+
+
+_AMOUNTS: dict[type[Field[Any, Any]], dict[str, Any]] = {
+    DecimalField: {"form_class": AmountField}
+}
 
 
 @admin.register(UsageRecord)
@@ -73,6 +78,7 @@ class DailyUsageAdmin(ReadOnlyAdmin):
     list_filter = ["kind", "model", "user", "agent", "api_key"]
     list_select_related = ["user", "agent", "api_key"]
     search_fields = ["model", "user__email", "agent__name"]
+    list_per_page = 50
     date_hierarchy = "day"
 
     @admin.display(description="mean time to first token (ms)")
@@ -96,12 +102,20 @@ class PriceRuleAdmin(ModelAdmin[PriceRule]):
     ]
     search_fields = ["model"]
     date_hierarchy = "effective_from"
+    formfield_overrides = _AMOUNTS
 
 
 @admin.register(Budget)
 class BudgetAdmin(ModelAdmin[Budget]):
-    list_display = ["__str__", "subject", "limits", "used", "state"]
+    list_display = ["subject", "period", "limits", "used", "state"]
     list_filter = ["scope", "period"]
+    formfield_overrides = _AMOUNTS
+    # What one scope needs is in the way of the others.
+    conditional_fields = {
+        "person": "scope == 'user'",
+        "agent": "scope == 'agent'",
+        "key": "scope == 'key'",
+    }
     fields = ["scope", "person", "agent", "key", "period", "limit_tokens", "limit_cost"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Budget]:
@@ -122,12 +136,13 @@ class BudgetAdmin(ModelAdmin[Budget]):
     def get_fields(self, request: HttpRequest, obj: Budget | None = None) -> Any:
         if obj is None:
             return self.fields
-        return ["scope", "subject", "period", "limit_tokens", "limit_cost", "used"]
+        limits = ["limit_tokens", "limit_cost"]
+        return ["scope", "subject", "period", *limits, "left", "resets"]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Budget | None = None
     ) -> Any:
-        return ["scope", "subject", "period", "used"] if obj else []
+        return ["scope", "subject", "period", "left", "resets"] if obj else []
 
     def save_model(
         self, request: HttpRequest, obj: Budget, form: Any, change: bool
@@ -154,29 +169,51 @@ class BudgetAdmin(ModelAdmin[Budget]):
 
     @admin.display
     def limits(self, budget: Budget) -> str:
-        return " and ".join(limit for limit, _ in _limits(budget))
+        return " and ".join(limit for limit, _, _ in _limits(budget))
 
     @admin.display(description="used in this period")
     def used(self, budget: Budget) -> str:
-        return " and ".join(f"{share} % of {limit}" for limit, share in _limits(budget))
+        return " and ".join(
+            f"{share} % of {limit}" for limit, share, _ in _limits(budget)
+        )
+
+    @admin.display(description="left in this period")
+    def left(self, budget: Budget) -> str:
+        """Running replies hold something that they may give back."""
+        lefts = ", ".join(
+            f"{left} of {limit} ({share} % used)"
+            for limit, share, left in _limits(budget)
+        )
+        held: int = getattr(budget, "period_reserved_tokens", 0)
+        if held:
+            lefts += f"; {count(held)} tokens are held by running replies"
+        return lefts
+
+    @admin.display(description="starts anew")
+    def resets(self, budget: Budget) -> str:
+        now = today()
+        span = month_of(now.first, now.zone) if budget.period == "month" else now
+        return f"{span.end:%Y-%m-%d} ({now.zone.key})"
 
     @admin.display
     def state(self, budget: Budget) -> str:
-        share = max(share for _, share in _limits(budget))
+        share = max(share for _, share, _ in _limits(budget))
         return "used up" if share >= 100 else "nearly used up" if share >= 80 else "ok"
 
 
-def _limits(budget: Budget) -> list[tuple[str, int]]:
-    """Each limit in words, and how many percent of it are used."""
+def _limits(budget: Budget) -> list[tuple[str, int, str]]:
+    """Each limit in words, how many percent of it are used, and what is left."""
     spent_tokens: int = getattr(budget, "period_spent_tokens", 0)
     spent_cost: Decimal = getattr(budget, "period_spent_cost", Decimal(0))
     found = []
     if budget.limit_tokens is not None:
         share = percent_of(spent_tokens, budget.limit_tokens)
-        found.append((f"{count(budget.limit_tokens)} tokens", share))
+        left = count(max(0, budget.limit_tokens - spent_tokens))
+        found.append((f"{count(budget.limit_tokens)} tokens", share, left))
     if budget.limit_cost is not None:
         share = percent_of(spent_cost, budget.limit_cost)
-        found.append((money(budget.limit_cost), share))
+        left = money(max(Decimal(0), budget.limit_cost - spent_cost))
+        found.append((money(budget.limit_cost), share, left))
     return found
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelect2Widget
 
 from accounts.models import ApiKey, User
 from agents.models import Agent
@@ -17,27 +18,34 @@ from usage.services.budgets import save_budget
 _SUBJECTS: Final = {"user": "person", "agent": "agent", "key": "key"}
 
 
+class AmountField(forms.DecimalField):
+    """Shows what is stored without idle zeros."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
 class BudgetForm(forms.ModelForm[Budget]):
     """A new budget: whom it is for is chosen by name."""
 
     person = forms.ModelChoiceField(
         User.objects.order_by("email"),
         required=False,
-        widget=UnfoldAdminSelectWidget,
-        help_text="For one person.",
+        widget=UnfoldAdminSelect2Widget,
+        help_text="Whatever they use, in pages and by their API keys.",
     )
     agent = forms.ModelChoiceField(
         Agent.objects.order_by("name"),
         required=False,
-        widget=UnfoldAdminSelectWidget,
-        help_text="For one agent.",
+        widget=UnfoldAdminSelect2Widget,
+        help_text="All people together, as far as they use this agent.",
     )
     key = forms.ModelChoiceField(
         ApiKey.objects.select_related("user"),
         required=False,
         label="API key",
-        widget=UnfoldAdminSelectWidget,
-        help_text="For one API key.",
+        widget=UnfoldAdminSelect2Widget,
+        help_text="What programs use with this key.",
     )
 
     class Meta:
@@ -66,6 +74,8 @@ class BudgetForm(forms.ModelForm[Budget]):
 class SettingsForm(forms.ModelForm[UsageSettings]):
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name) for name in sorted(available_timezones())],
+        initial=UsageSettings._meta.get_field("time_zone").default,
+        widget=UnfoldAdminSelect2Widget,
         help_text=UsageSettings._meta.get_field("time_zone").help_text,
     )
 

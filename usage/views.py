@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from usage.charts import chart
 from usage.models import Budget, DailyUsage
 from usage.periods import month_of, today
@@ -45,10 +45,15 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _budgets(user: User, day: date) -> list[Budget]:
-    """With `lefts`: for each limit how much of it is used."""
+    """With `label`, and `lefts`: for each limit how much of it is used and left."""
     found = Budget.objects.applying_to(user).with_current_period(day)
     budgets: list[Any] = list(found.order_by("scope", "period"))
+    keys = dict(ApiKey.objects.filter(user=user).values_list("pk", "name"))
     for budget in budgets:
+        budget.label = {
+            Budget.Scope.TENANT: budget.get_scope_display(),
+            Budget.Scope.USER: gettext("You"),
+        }.get(budget.scope) or keys[budget.subject_id]
         limits = (
             (
                 budget.limit_tokens,
@@ -59,7 +64,11 @@ def _budgets(user: User, day: date) -> list[Budget]:
             (budget.limit_cost, budget.period_spent_cost, money, ""),
         )
         budget.lefts = [
-            {"percent": percent_of(spent, limit), "limit": f"{shown(limit)}{unit}"}
+            {
+                "percent": percent_of(spent, limit),
+                "left": shown(max(limit - spent, 0)),
+                "limit": f"{shown(limit)}{unit}",
+            }
             for limit, spent, shown, unit in limits
             if limit is not None
         ]

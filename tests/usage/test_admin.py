@@ -7,12 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from accounts.models import User
+from llm.events import Usage
 from tenants.db import PUBLIC, entered
 from tenants.models import Tenant
 from tests.clients import TenantClient
 from tests.factories import person
 from tests.usage.test_api import use
 from usage.models import Budget, PriceRule, UsageSettings
+from usage.services import Subject, record_call
 
 ClientFor = Callable[..., TenantClient]
 
@@ -37,7 +39,8 @@ def test_a_budget_is_made_for_a_person_and_its_use_is_shown(
     with entered(acme.scope):
         budget = Budget.objects.get()
     path = f"/admin/usage/budget/{budget.pk}/change/"
-    assert "86 % of 1,400 tokens" in owner.get(path).content.decode()
+    shown = owner.get(path).content.decode()
+    assert "200 of 1,400 tokens (86 % used)" in shown and "Starts anew" in shown
     assert owner.post(path, {"limit_tokens": "900"}).status_code == 302
     with entered(acme.scope):
         assert Budget.objects.get().limit_tokens == 900
@@ -72,6 +75,50 @@ def test_prices_and_settings_are_kept(owner: TenantClient, acme: Tenant) -> None
         kept = UsageSettings.objects.get()
     assert (kept.time_zone, kept.user_turns_per_minute) == ("Europe/Berlin", 3)
     assert kept.alert_mail is False
+
+
+def test_whoever_sets_no_time_zone_gets_utc(owner: TenantClient) -> None:
+    page = owner.get("/admin/usage/usagesettings/add/").content.decode()
+    assert 'value="UTC" selected' in page
+
+
+def test_a_month_is_shown_by_model_person_agent_and_key(
+    owner: TenantClient, acme: Tenant, client_for: ClientFor
+) -> None:
+    use(acme, "member", "turn-1")
+    page = owner.get("/admin/month").content.decode()
+    for heading in ("By model", "By person", "By agent", "By API key"):
+        assert heading in page
+    assert person(acme, "member").email in page and "1,200" in page
+    empty = owner.get("/admin/month?month=2001-02").content.decode()
+    assert "February 2001" in empty and "Nothing was used." in empty
+    for month in ("2026-13", "x", "0000-01"):
+        assert owner.get("/admin/month", {"month": month}).status_code == 302
+    assert client_for(acme, "member").get("/admin/month").status_code == 302
+
+
+def test_the_start_page_says_how_many_models_it_leaves_out(
+    owner: TenantClient, acme: Tenant
+) -> None:
+    with entered(acme.scope):
+        for number in range(10):
+            subject = Subject(
+                user_id=1,
+                agent_id=None,
+                model=f"p/model-{number}",
+                turn_id=f"turn-{number}",
+            )
+            record_call(
+                subject=subject,
+                usage=Usage(number, 1),
+                price=None,
+                status="failed" if number == 9 else "done",
+                ttft_ms=None,
+                duration_ms=1,
+            )
+    page = owner.get("/admin/").content.decode()
+    assert "8 of 10 models" in page
+    assert "p/model-9" in page, "it failed"
 
 
 @pytest.mark.parametrize("name", ["usagerecord", "dailyusage"])

@@ -36,7 +36,11 @@ class Budget(models.Model):
     )
     period = models.CharField(max_length=5, choices=Period.choices)
     limit_tokens = models.BigIntegerField(
-        "tokens", null=True, blank=True, validators=[MinValueValidator(0)]
+        "tokens",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="Of prompts and replies together. Empty: no limit in tokens.",
     )
     limit_cost = models.DecimalField(
         "US dollars",
@@ -45,7 +49,9 @@ class Budget(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(Decimal(0))],
-        help_text="Models without a known price do not count here.",
+        help_text=(
+            "Empty: no limit in money. Models without a known price do not count here."
+        ),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -75,8 +81,8 @@ class Budget(models.Model):
         ]
 
     def __str__(self) -> str:
-        subject = "" if self.subject_id is None else f" {self.subject_id}"
-        return f"{self.scope}{subject} a {self.period}"
+        whose, period = self.get_scope_display(), self.get_period_display()
+        return f"{whose}, {period[:1].lower()}{period[1:]}"
 
 
 class BudgetPeriod(models.Model):

@@ -40,7 +40,8 @@ class PriceRule(models.Model):
         max_length=201,
         validators=[PATTERN],
         help_text=(
-            "<provider name>/<model>; * stands for anything: openai/gpt-4o* or *. "
+            "The provider's name, a slash and the model; * stands for anything: "
+            "openai/gpt-4o* or *. "
             "The most specific rule holds, and of equal ones the newest."
         ),
     )
@@ -51,7 +52,7 @@ class PriceRule(models.Model):
         blank=True,
         help_text="Of the prompt, read from the provider's cache. Empty: as input.",
     )
-    output_per_million = _price("output")
+    output_per_million = _price("output", help_text="US dollars a million tokens.")
     reasoning_per_million = _price(
         "reasoning",
         null=True,

@@ -45,6 +45,12 @@ def money(cost: Decimal | int) -> str:
 
 
 @register.filter
+def seconds(milliseconds: int | None) -> str:
+    """Of a mean, which there may be none of."""
+    return "-" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
+
+
+@register.filter
 def cost_of(sums: dict[str, Any]) -> str:
     """Of a row of sums: what has a price, and that something has none."""
     if not sums["unpriced_tokens"]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,8 +29,11 @@ from usage.serializers import RecordSerializer
 Format = Literal["csv", "json"]
 _PAGE: Final = 2_000
 _COLUMNS: Final = RecordSerializer.Meta.fields
-# Spreadsheets take a cell that begins so for a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# Spreadsheets take a cell that begins so for a formula, some the wide letters too;
+# nobody is harmed by a number.
+_FORMULA: Final = re.compile(
+    r"(?!-[0-9]+(\.[0-9]+)?\Z)[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def csv_lines(rows: Iterable[Iterable[object]]) -> bytes:
 
 
 def _harmless(cell: object) -> object:
-    is_formula = isinstance(cell, str) and cell.startswith(_FORMULA)
+    is_formula = isinstance(cell, str) and _FORMULA.match(cell)
     return f"'{cell}" if is_formula else cell
 
 

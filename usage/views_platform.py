@@ -22,6 +22,6 @@ def totals(request: HttpRequest) -> HttpResponse:
         with entered(tenant.scope):
             span = asked_month(None)
             used = DailyUsage.objects.between(span.first, span.last).totals()
-        rows.append({"tenant": tenant, "sums": shown(used)})
+        rows.append({"label": f"{tenant.name} ({tenant.slug})", **shown(used)})
     context = {**platform_site.each_context(request), "rows": rows, "title": "Usage"}
     return render(request, "platform/usage.html", context)

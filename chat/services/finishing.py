@@ -28,7 +28,7 @@ from llm import tokens
 from llm.events import Usage
 from usage.models import UsageRecord
 from usage.models.ledger import TOKENS
-from usage.pricing import cost_of
+from usage.pricing import UnitPrice, cost_of
 from usage.services import Subject, record_call, record_correction
 
 _REPLY_STATUS = {
@@ -59,19 +59,33 @@ def finish_turn(
         title_model = _end(plan, outcome, usage, cost)
         if title_model is None:
             _overtake(plan, outcome, usage, cost)
+            if not _is_known(plan.turn_id):
+                _account(plan, outcome, calls)
             return None
-        subject = _subject(plan)
         settled = _with_earlier(plan, usage, cost, title_model)
         _close_log(plan, outcome, position, tail(settled))
         # Last, because many wait for the rows these lock.
-        _record(plan, outcome, subject, calls)
-        settle_call(subject)
+        _account(plan, outcome, calls)
         return settled
 
 
+def _account(
+    plan: TurnPlan, outcome: Outcome, calls: Sequence[tuple[Call, Usage]]
+) -> None:
+    subject = _subject(plan)
+    _record(outcome, plan.grant.price, subject, calls)
+    settle_call(subject)
+
+
+def _is_known(turn_id: str) -> bool:
+    """False for a turn whose conversation was removed under it, uncounted."""
+    recorded = UsageRecord.objects.filter(turn_id=turn_id)
+    return Turn.objects.filter(pk=turn_id).exists() or recorded.exists()
+
+
 def _record(
-    plan: TurnPlan,
     outcome: Outcome,
+    price: UnitPrice | None,
     subject: Subject,
     calls: Sequence[tuple[Call, Usage]],
 ) -> None:
@@ -80,7 +94,7 @@ def _record(
         record_call(
             subject=subject,
             usage=Usage(0, 0),
-            price=plan.grant.price,
+            price=price,
             status=outcome.status,
             ttft_ms=None,
             duration_ms=outcome.duration_ms,

@@ -3,6 +3,7 @@ And calls of our own, which use them up like any other."""
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -259,3 +260,21 @@ def test_what_cannot_be_read_cheaply_is_held_as_the_most_it_can_be(talk: Talk) -
             reply = plan.prompt.parameters["max_tokens"]
             assert isinstance(reply, int)
             assert held >= prompt + reply
+
+
+def test_a_conversation_removed_under_its_turn_leaves_what_was_used(talk: Talk) -> None:
+    made = budget(talk, limit_tokens=10_000)
+    talk.provider.enqueue(Answer(tokens=40, pace=20))
+    with talk.open() as stream:
+        stream.until("text-delta")
+        with entered(talk.tenant.scope):
+            Conversation.objects.all().delete()
+        deadline = time.monotonic() + 20
+        while not period_of(talk, made).spent_tokens and time.monotonic() < deadline:
+            time.sleep(0.1)
+    with entered(talk.tenant.scope):
+        record = UsageRecord.objects.get()
+        assert record.completion_tokens > 0
+        assert not Reservation.objects.exists()
+    period = period_of(talk, made)
+    assert (period.spent_tokens, period.reserved_tokens) == (record.total_tokens, 0)

@@ -51,6 +51,15 @@ def test_a_minute_later_there_is_room_again(talk: Talk) -> None:
     assert talk.client.post(CHAT, json=BODY).status_code == 200
 
 
+def test_a_clock_that_goes_back_locks_nobody_out(talk: Talk) -> None:
+    limit(talk.tenant, user_turns_per_minute=1)
+    assert talk.client.post(CHAT, json=BODY).status_code == 200
+    with entered(talk.tenant.scope), connection.cursor() as cursor:
+        cursor.execute("UPDATE usage_ratecounter SET free_at = free_at + interval '1h'")
+    assert talk.client.post(CHAT, json=BODY).status_code == 200
+    assert talk.client.post(CHAT, json=BODY).status_code == 429, "it counts again"
+
+
 def test_other_people_have_a_rate_of_their_own(
     server: LiveServer, talk: Talk, acme: Tenant, provider: Provider
 ) -> None:

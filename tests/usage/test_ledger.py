@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
+from django.utils import timezone
 
 from agents.models import Agent
 from llm.events import Usage
@@ -17,9 +22,12 @@ from tenants.db import entered
 from tenants.models import Tenant
 from tests.clients import TenantClient
 from tests.factories import person
-from usage.models import UsageRecord
+from usage.exporting import csv_lines
+from usage.models import DailyUsage, UsageRecord, UsageSettings
+from usage.periods import Span
 from usage.pricing import UnitPrice
 from usage.services import Subject, record_call, record_correction
+from usage.services.rebuilding import differences, rebuild
 
 USAGE = Usage(
     prompt_tokens=1_000, completion_tokens=200, cached_tokens=400, reasoning_tokens=50
@@ -213,3 +221,46 @@ def test_members_do_not_see_the_ledger(
     answer = client_for(acme, "member").get(ADMIN)
     assert answer.status_code == 302
     assert "/login" in answer["Location"]
+
+
+# What one hour is of another date there than half an hour before and after it.
+ZONES = {
+    "UTC": ["2026-11-30T23:59:59Z", "2026-12-01T00:00:00Z"],
+    # Clocks go back from 1 to 0 on 1 November: midnight comes twice.
+    "America/Havana": [f"2026-11-01T0{hour}:30:00Z" for hour in range(3, 8)],
+    # Clocks go from 0 to 1 on 24 April: there is no midnight.
+    "Africa/Cairo": ["2026-04-23T21:30:00Z", "2026-04-23T22:30:00Z"],
+    "Asia/Kathmandu": ["2026-03-31T18:10:00Z", "2026-03-31T18:20:00Z"],
+    "Australia/Lord_Howe": ["2026-04-04T14:59:00Z", "2026-04-04T15:15:00Z"],
+    "Pacific/Apia": ["2011-12-30T09:59:00Z", "2011-12-30T10:01:00Z"],
+}
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_days_begin_where_the_time_zone_has_them(scoped: Tenant, zone: str) -> None:
+    """When they are kept, when they are made again, and when they are asked for."""
+    UsageSettings.objects.create(pk=1, time_zone=zone)
+    for number, moment in enumerate(ZONES[zone]):
+        with patch.object(timezone, "now", return_value=datetime.fromisoformat(moment)):
+            record(scoped, f"turn-{number:05}")
+    kept = list(DailyUsage.objects.order_by("day").values_list("day", "calls"))
+    rebuild()
+    assert list(DailyUsage.objects.order_by("day").values_list("day", "calls")) == kept
+    assert differences() == []
+    for day, calls in kept:
+        span = Span(day, day, ZoneInfo(zone))
+        assert UsageRecord.objects.between(span.start, span.end).count() == calls
+
+
+def test_a_file_has_numbers_as_numbers_and_no_formulas() -> None:
+    row = ["=1+1", "-x", "-2+3", "@SUM(A1)", "\tx", "\uff1d1", "-0.25", "12", -3, None]
+    cells = next(csv.reader([csv_lines([row]).decode().strip("\r\n")]))
+    assert cells == [*(f"'{cell}" for cell in row[:6]), "-0.25", "12", "-3", ""]
+
+
+def test_the_dearest_call_still_fits(scoped: Tenant) -> None:
+    most = UnitPrice(*[Decimal(1_000_000)] * 4)
+    made = record(scoped, usage=Usage(2**31 - 1, 0), price=most)
+    record(scoped, "turn-00002", usage=Usage(0, 2**31 - 1), price=most)
+    assert made.cost == 2**31 - 1
+    assert differences() == []

@@ -23,14 +23,19 @@ _WINDOW: Final = 60
 # When an answer will have ended, nobody knows.
 _STREAM_WAIT: Final = 5
 
-# Waits for whoever holds the row. Nothing is returned where it is too early.
+# Waits for whoever holds the row. Nothing is returned where it is too early. What lies
+# further ahead than a minute was written before the clock was set back.
 _TAKE: Final = """
 INSERT INTO usage_ratecounter AS c (scope, subject_id, free_at)
 VALUES (%(scope)s, %(id)s, clock_timestamp() + %(step)s * interval '1 second')
 ON CONFLICT (scope, subject_id) DO UPDATE SET
-    free_at = GREATEST(c.free_at, clock_timestamp()) + %(step)s * interval '1 second'
+    free_at = %(step)s * interval '1 second' + CASE
+        WHEN c.free_at BETWEEN clock_timestamp()
+            AND clock_timestamp() + interval '61 seconds' THEN c.free_at
+        ELSE clock_timestamp() END
 WHERE c.free_at + %(step)s * interval '1 second'
     <= clock_timestamp() + interval '60.001 seconds'
+    OR c.free_at > clock_timestamp() + interval '61 seconds'
 RETURNING EXTRACT(EPOCH FROM free_at - clock_timestamp())::float8
 """
 _LOOK: Final = """

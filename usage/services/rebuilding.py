@@ -45,11 +45,14 @@ SELECT min(day), max(day) FROM (
     UNION ALL SELECT max(day) FROM usage_dailyusage
 ) AS days
 """  # noqa: S608  # constants
+# The wide bounds are for the index: where clocks go back at midnight, a day begins
+# before the moment that PostgreSQL takes for its midnight.
 _MAKE: Final = f"""
 INSERT INTO usage_dailyusage ({_KEYS}, {_COLUMNS})
 {_FROM_LEDGER}
-WHERE created_at >= %(day)s::timestamp AT TIME ZONE zone.name
-  AND created_at < (%(day)s + interval '1 day') AT TIME ZONE zone.name
+WHERE created_at >= (%(day)s - interval '1 day') AT TIME ZONE zone.name
+  AND created_at < (%(day)s + interval '2 days') AT TIME ZONE zone.name
+  AND (created_at AT TIME ZONE zone.name)::date = %(day)s
 GROUP BY {_KEYS}
 """
 _WRONG_SPENT: Final = f"""

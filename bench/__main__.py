@@ -1,5 +1,5 @@
-"""All measurements of docs/performance.md, written into it: `make bench`, some twenty
-minutes on two cores.
+"""All measurements, written into docs/performance.md and docs/usage.md: `make bench`,
+some twenty-five minutes on two cores.
 
 Each table stands between two comments that name it; the text around them stays.
 """
@@ -11,13 +11,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path("docs/performance.md")
+PERFORMANCE, USAGE = Path("docs/performance.md"), Path("docs/usage.md")
 # A process each: what one has started must not weigh on the next.
-BENCHES = ("streams", "lanes", "conversations", "search")
+BENCHES = {
+    "streams": PERFORMANCE,
+    "lanes": PERFORMANCE,
+    "conversations": PERFORMANCE,
+    "search": PERFORMANCE,
+    "usage": USAGE,
+    "ledger": USAGE,
+}
 
 
 def main() -> None:
-    for name in BENCHES:
+    for name, page in BENCHES.items():
         print(f"python -m bench.{name}", file=sys.stderr, flush=True)
         done = subprocess.run(
             [sys.executable, "-m", f"bench.{name}"],
@@ -26,17 +33,17 @@ def main() -> None:
             text=True,
         )
         print(done.stdout, flush=True)
-        write(name, done.stdout)
+        write(page, name, done.stdout)
 
 
-def write(name: str, table: str) -> None:
+def write(path: Path, name: str, table: str) -> None:
     """Replace what the page shows for this bench."""
     begin, end = f"<!-- bench {name} -->\n", f"<!-- end {name} -->"
-    page = PAGE.read_text()
+    page = path.read_text()
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if not pattern.search(page):
-        raise SystemExit(f"{PAGE} has no place for the table of bench.{name}.")
-    PAGE.write_text(pattern.sub(lambda _: f"{begin}\n{table.strip()}\n\n{end}", page))
+        raise SystemExit(f"{path} has no place for the table of bench.{name}.")
+    path.write_text(pattern.sub(lambda _: f"{begin}\n{table.strip()}\n\n{end}", page))
 
 
 if __name__ == "__main__":

@@ -81,13 +81,17 @@ def _fill(records: int, users: int) -> None:
         db.execute(f"ANALYZE {SCHEMA}.usage_usagerecord".encode())
     begun = time.perf_counter()
     command = [sys.executable, "manage.py", "roll_up_usage", "--tenant", "bench"]
-    subprocess.run(command, check=True)
-    print(f"rolled up and compared in {time.perf_counter() - begun:.1f} s")
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - begun
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as db:
         db.execute(f"VACUUM ANALYZE {SCHEMA}.usage_dailyusage".encode())
         count = f"SELECT count(*) FROM {SCHEMA}.usage_dailyusage"  # noqa: S608  # a constant
         row = db.execute(count.encode()).fetchone()
-        print(f"{records} records, {row[0] if row else 0} rows of sums")
+        print(
+            f"{records:,} records of {users} people in 90 days, "
+            f"{row[0] if row else 0:,} rows of sums, made again and compared in "
+            f"{seconds:.0f} s.\n"
+        )
 
 
 def _measure(port: int, key: str, repeat: int, pid: int) -> None:
@@ -100,12 +104,14 @@ def _measure(port: int, key: str, repeat: int, pid: int) -> None:
     with client:
         _wait_ready(client, port)
         far = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 89 * 86_400))
+        print("| asked | p50 ms | p95 ms |\n| --- | --- | --- |")
         for query in _QUERIES:
             path = query.format(far=far)
             times = [_ask(client, path) for _ in range(repeat + 1)][1:]
             p95 = statistics.quantiles(times, n=20)[-1]
             p50 = statistics.median(times)
-            print(f"{query:40} p50 {p50 * 1000:6.1f} ms  p95 {p95 * 1000:6.1f} ms")
+            shown = query.format(far="<89 days ago>")
+            print(f"| `{shown}` | {p50 * 1000:.0f} | {p95 * 1000:.0f} |", flush=True)
         _download(client, f"records?format=csv&from={far}", pid)
 
 
@@ -122,10 +128,10 @@ def _download(client: httpx.Client, path: str, pid: int) -> None:
             size += len(piece)
     seconds = time.perf_counter() - begun
     print(
-        f"CSV of the ledger: {size / 1e6:.0f} MB in {seconds:.0f} s, "
-        f"server from {sampler.rss_before // 1024} "
+        f"\nAll records as CSV: {size / 1e6:.0f} MB in {seconds:.0f} s; the server's "
+        f"memory grew from {sampler.rss_before // 1024} "
         f"to at most {sampler.rss // 1024} MB, "
-        f"{sampler.connections} connections"
+        f"with {sampler.connections} connections."
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
 
 from django.db.models import QuerySet
-from django.db.models.functions import TruncMonth
 
 from accounts.models import ApiKey, User
 from agents.models import Agent
@@ -16,7 +16,7 @@ Group = Literal["day", "month", "user", "agent", "model", "key"]
 GROUPS: Final[tuple[Group, ...]] = ("day", "month", "user", "agent", "model", "key")
 _FIELDS: Final[dict[Group, str]] = {
     "day": "day",
-    "month": "month",
+    "month": "day",
     "user": "user_id",
     "agent": "agent_id",
     "model": "model",
@@ -28,9 +28,9 @@ def summarise(rows: DailyUsageQuerySet, group: Group) -> tuple[Sums, list[Sums]]
     """Totals, and a row for each group with `key` (an id as text, a day, a model; None
     for calls that have none) and `label`; days in order, others the largest first."""
     field = _FIELDS[group]
-    if group == "month":
-        rows = rows.annotate(month=TruncMonth("day"))
     found = rows.grouped_by(field)
+    if group == "month":
+        found = _by_month(found)
     totals = {name: sum(row[name] for row in found) for name in SUMS}
     totals["cost"] = Decimal(totals["cost"])  # of no rows the sum is an int
     labels = _labels(group, {row[field] for row in found})
@@ -42,6 +42,16 @@ def summarise(rows: DailyUsageQuerySet, group: Group) -> tuple[Sums, list[Sums]]
     if group not in {"day", "month"}:
         results.sort(key=lambda row: (-row["cost"], -row["total_tokens"]))
     return shown(totals), results
+
+
+def _by_month(days: list[Sums]) -> list[Sums]:
+    """Added up here: PostgreSQL would look for the month of every row."""
+    months: dict[date, Sums] = {}
+    for day in days:
+        month = months.setdefault(day["day"].replace(day=1), dict.fromkeys(SUMS, 0))
+        for name in SUMS:
+            month[name] += day[name]
+    return [{"day": first, **sums} for first, sums in months.items()]
 
 
 def shown(row: Sums) -> Sums:

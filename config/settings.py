@@ -289,10 +289,12 @@ SPECTACULAR_SETTINGS = {
 # ------------------------------------------------------------- caches, files, sockets
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # A table of each schema, one for all processes: attempts to sign in are counted
+        # here, and little else is. Nothing that a stream waits for may be.
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache_entry",
         "KEY_FUNCTION": "tenants.cache.make_key",
-        # Sign-in attempts are counted here: of only 300, Django's default, a guesser
-        # could drive one out with others.
+        # Of only 300, Django's default, a guesser could drive one out with others.
         "OPTIONS": {"MAX_ENTRIES": 10_000},
     }
 }

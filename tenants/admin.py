@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.forms import AuthenticationForm
@@ -28,24 +28,29 @@ ATTEMPTS, WINDOW = 5, 300
 
 
 class SignInForm(AuthenticationForm):  # type: ignore[misc]  # untyped
-    """Counts attempts in the cache, which each process has for itself. By name, not by
-    address: behind a proxy all have the proxy's."""
+    """Counts attempts in the cache, one for all processes. By name, not by address:
+    behind a proxy all have the proxy's."""
 
     def clean(self) -> dict[str, Any]:
         name = self.cleaned_data.get("username", "").casefold()
         key = f"sign-in:{sha256(name.encode()).hexdigest()}"
         # Counted before the password is looked at, which takes long enough for many
         # attempts at once.
-        try:
-            count = cache.incr(key)
-        except ValueError:
-            count = 1
-            cache.set(key, count, WINDOW)
-        if count > ATTEMPTS:
+        if _counted(key) > ATTEMPTS:
             raise ValidationError("Too many attempts. Try again in 5 minutes.")
         cleaned: dict[str, Any] = super().clean()
         cache.delete(key)
         return cleaned
+
+
+@transaction.atomic
+def _counted(key: str) -> int:
+    """Attempts with this one; what comes at the same moment waits its turn."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
+    count: int = cache.get(key, 0) + 1
+    cache.set(key, count, WINDOW)
+    return count
 
 
 class PlatformSite(AdminSite):

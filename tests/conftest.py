@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
-from django.core.cache import cache
 from django.db.backends.postgresql.base import DatabaseWrapper
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -154,7 +153,6 @@ def _tenants(
 def fresh_process() -> Iterator[None]:
     """What a process remembers of one test is nothing to the next."""
     hosts.forget()
-    cache.clear()
     yield
     assert current.get() is None, "the test left its tenant in force"
 

@@ -14,6 +14,7 @@ from tenants.db import entered
 from tenants.models import Tenant
 from tests.clients import TenantClient
 from tests.factories import PASSWORD, email_of, person
+from tests.servers import LiveServer
 
 ClientFor = Callable[..., TenantClient]
 SIGN_IN = "/accounts/login/"
@@ -161,3 +162,23 @@ def test_a_reset_link_of_one_tenant_opens_nothing_in_another(
     assert "action" in client_for(acme).get(path[0], follow=True).content.decode()
     elsewhere = client_for(globex).get(path[0], follow=True)
     assert "password1" not in elsewhere.content.decode()
+
+
+def test_wrong_passwords_are_counted_by_all_workers_together(
+    start_server: Callable[..., LiveServer], acme: Tenant
+) -> None:
+    server = start_server("two workers")
+
+    def attempt(password: str) -> int:
+        # A connection of its own, which either worker may take.
+        with server.client(acme) as client:
+            client.get(SIGN_IN)
+            form = {
+                "login": email_of(acme, "member"),
+                "password": password,
+                "csrfmiddlewaretoken": client.cookies["csrftoken"],
+            }
+            return client.post(SIGN_IN, data=form).status_code
+
+    assert [attempt("wrong-password") for _ in range(5)] == [200] * 5
+    assert attempt(PASSWORD) == 200, "refused, though it is right"

@@ -21,7 +21,7 @@ from tenants.db import PUBLIC, NoTenantError, entered, scope, unit
 from tenants.models import Tenant
 
 
-def test_the_cache_is_a_tenants_own(acme: Tenant, globex: Tenant) -> None:
+def test_the_cache_is_a_tenants_own(db: None, acme: Tenant, globex: Tenant) -> None:
     with entered(acme.scope):
         cache.set("key", "acme's")
     with entered(globex.scope):

@@ -18,6 +18,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError
 from django.http import Http404
+from django_stubs_ext import StrPromise
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
@@ -37,22 +38,28 @@ _CODES: dict[type[exceptions.APIException], str] = {
 
 
 class APIError(Exception):
-    """A refusal. Subclasses set `code` and `status`; `detail` is for a person."""
+    """A refusal. Subclasses set `code` and `status`; `detail` is for a person, in the
+    language that is in force when it is shown, if it was given as a lazy text: turns
+    are started where no language is."""
 
     code = "error"
     status = 400
 
     def __init__(
         self,
-        detail: str,
+        detail: str | StrPromise,
         *,
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.detail = detail
+        self._detail = detail
         self.retry_after = retry_after
         self.headers = headers or {}
+
+    @property
+    def detail(self) -> str:
+        return str(self._detail)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.errors import APIError
 
 
@@ -10,7 +12,7 @@ class TurnRunningError(APIError):
     status = 409
 
     def __init__(self) -> None:
-        super().__init__("An answer is still being written here. Stop it or wait.")
+        super().__init__(_("An answer is still being written here. Stop it or wait."))
 
 
 class IdempotencyMismatchError(APIError):
@@ -49,7 +51,7 @@ class NoAgentError(APIError):
     status = 409
 
     def __init__(self) -> None:
-        super().__init__("No agent is published here yet. Ask an admin for one.")
+        super().__init__(_("No agent is published here yet. Ask an admin for one."))
 
 
 class NotFoundError(APIError):
@@ -71,7 +73,7 @@ class TooManySharesError(APIError):
     status = 409
 
     def __init__(self) -> None:
-        super().__init__("This conversation has too many shares. Revoke one first.")
+        super().__init__(_("This conversation has too many shares. Revoke one first."))
 
 
 class SearchTooBroadError(APIError):
@@ -79,7 +81,7 @@ class SearchTooBroadError(APIError):
     status = 400
 
     def __init__(self) -> None:
-        super().__init__("This search takes too long. Give more or rarer words.")
+        super().__init__(_("This search takes too long. Give more or rarer words."))
 
 
 class BusyError(APIError):
@@ -87,7 +89,9 @@ class BusyError(APIError):
     status = 503
 
     def __init__(self) -> None:
-        super().__init__("Too many answers are being written right now.", retry_after=5)
+        super().__init__(
+            _("Too many answers are being written right now."), retry_after=5
+        )
 
 
 class InvalidFileError(APIError):

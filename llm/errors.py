@@ -34,6 +34,11 @@ _KEY_SHAPES = re.compile(
 )
 
 
+def gettext_noop(text: str) -> str:
+    """Marks a text for the catalogues; who shows it translates it."""
+    return text
+
+
 def redact(text: str, *secrets: str | None) -> str:
     """`text` without the given secrets and without whatever looks like a key."""
     for secret in secrets:
@@ -74,7 +79,7 @@ class LLMError(Exception):
 
 class ProviderKeyMissing(LLMError):
     code = "provider_key_missing"
-    text = (
+    text = gettext_noop(
         "This provider has no API key yet; an administrator has to add one "
         "in its settings."
     )
@@ -82,7 +87,7 @@ class ProviderKeyMissing(LLMError):
 
 class ProviderUnauthorized(LLMError):
     code = "provider_unauthorized"
-    text = (
+    text = gettext_noop(
         "The provider refused our API key; an administrator has to check the key "
         "in the provider's settings."
     )
@@ -90,19 +95,21 @@ class ProviderUnauthorized(LLMError):
 
 class ProviderKeyRevoked(LLMError):
     code = "provider_key_revoked"
-    text = "An administrator revoked the key this answer was written with; try again."
+    text = gettext_noop(
+        "An administrator revoked the key this answer was written with; try again."
+    )
 
 
 class ProviderDisabled(LLMError):
     code = "provider_disabled"
-    text = (
+    text = gettext_noop(
         "An administrator has switched this model off; choose another model or agent."
     )
 
 
 class ProviderModelNotFound(LLMError):
     code = "provider_model_not_found"
-    text = (
+    text = gettext_noop(
         "The provider does not know this agent's model; choose another model or ask "
         "an administrator to correct it."
     )
@@ -110,7 +117,7 @@ class ProviderModelNotFound(LLMError):
 
 class ProviderRateLimited(LLMError):
     code = "provider_rate_limited"
-    text = (
+    text = gettext_noop(
         "The provider is receiving too many requests from us; wait a moment and "
         "try again."
     )
@@ -118,7 +125,7 @@ class ProviderRateLimited(LLMError):
 
 class ProviderQuotaExceeded(ProviderRateLimited):
     code = "provider_quota_exceeded"
-    text = (
+    text = gettext_noop(
         "Our account with the provider has no credit left; an administrator has to "
         "top it up."
     )
@@ -126,7 +133,7 @@ class ProviderQuotaExceeded(ProviderRateLimited):
 
 class ProviderBadRequest(LLMError):
     code = "provider_bad_request"
-    text = (
+    text = gettext_noop(
         "The provider refused the request; an administrator should check this "
         "agent's model and parameters."
     )
@@ -134,7 +141,7 @@ class ProviderBadRequest(LLMError):
 
 class ProviderContextExceeded(ProviderBadRequest):
     code = "provider_context_exceeded"
-    text = (
+    text = gettext_noop(
         "The conversation is longer than this model can read; send a shorter message "
         "or start a new conversation."
     )
@@ -142,21 +149,21 @@ class ProviderContextExceeded(ProviderBadRequest):
 
 class ProviderContentFiltered(LLMError):
     code = "provider_content_filtered"
-    text = (
+    text = gettext_noop(
         "The provider's content filter blocked this message; rephrase it and try again."
     )
 
 
 class ProviderUnavailable(LLMError):
     code = "provider_unavailable"
-    text = (
+    text = gettext_noop(
         "The provider cannot be reached or is overloaded; try again in a few minutes."
     )
 
 
 class ProviderError(LLMError):
     code = "provider_error"
-    text = (
+    text = gettext_noop(
         "Something went wrong at the provider; try again, and choose another model "
         "if it keeps failing."
     )
@@ -164,12 +171,12 @@ class ProviderError(LLMError):
 
 class ProviderTimeout(LLMError):
     code = "provider_timeout"
-    text = "The provider took too long to answer; try again."
+    text = gettext_noop("The provider took too long to answer; try again.")
 
 
 class ProviderIncomplete(LLMError):
     code = "provider_incomplete"
-    text = (
+    text = gettext_noop(
         "The provider stopped in the middle of the answer, which is therefore not "
         "complete; try again."
     )

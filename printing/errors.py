@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.errors import APIError
 
 
@@ -10,7 +12,9 @@ class ExportBusyError(APIError):
     status = 503
 
     def __init__(self) -> None:
-        super().__init__("Others are exporting or importing right now.", retry_after=10)
+        super().__init__(
+            _("Others are exporting or importing right now."), retry_after=10
+        )
 
 
 class PdfUnavailableError(APIError):
@@ -19,7 +23,10 @@ class PdfUnavailableError(APIError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This server cannot print PDF now; choose HTML, which any browser prints.",
+            _(
+                "This server cannot print PDF now; choose HTML, which any browser "
+                "prints."
+            ),
             retry_after=60,
         )
 
@@ -30,6 +37,8 @@ class PdfTooLongError(APIError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This is too long for a PDF. Choose HTML, which any browser prints, or of "
-            "a conversation the active branch alone."
+            _(
+                "This is too long for a PDF. Choose HTML, which any browser prints, or "
+                "of a conversation the active branch alone."
+            )
         )

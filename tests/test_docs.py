@@ -16,7 +16,16 @@ from accounts.errors import APIError
 from llm.errors import LLMError
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("config", "chat", "usage", "agents", "accounts", "tenants", "llm")
+PACKAGES = (
+    "config",
+    "chat",
+    "usage",
+    "agents",
+    "printing",
+    "accounts",
+    "tenants",
+    "llm",
+)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 # The launcher tells its children by this that the database is the embedded one; a
 # person has nothing to set here.

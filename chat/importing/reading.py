@@ -17,6 +17,9 @@ from typing import IO, Any
 
 import ijson
 from django.conf import settings
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrPromise
 
 from chat.errors import InvalidFileError
 from chat.exporting import document
@@ -35,7 +38,7 @@ RATIO_MAX, RATIO_FROM = 200, 8 * 1024 * 1024
 ITEM_BYTES_MAX = 64 * 1024 * 1024
 ITEM_EVENTS_MAX = 4_000_000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_TOO_LARGE = "A conversation in it is too large."
+_TOO_LARGE = _("A conversation in it is too large.")
 _NAMES = re.compile(r"(?:.*/)?(?:conversations(?:-\d+)?|conversations/[^/]+)\.json\Z")
 _READERS: dict[str, Callable[[dict[str, Any]], Draft]] = {
     "format": ours.draft_of,
@@ -61,7 +64,7 @@ def read_conversations(file: IO[bytes]) -> Iterator[tuple[str, Draft | UnusableE
             read = _reader(item)
             if read is None and not known:
                 raise InvalidFileError(
-                    "This is no export file of Parley, ChatGPT or Claude."
+                    _("This is no export file of Parley, ChatGPT or Claude.")
                 )
             known = True
             yield _title(item), _draft(read, item)
@@ -102,13 +105,17 @@ def _file_errors() -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
-        raise InvalidFileError("The zip is broken.") from error
+        raise InvalidFileError(_("The zip is broken.")) from error
     except (RuntimeError, NotImplementedError) as error:  # zipfile's for these
         raise InvalidFileError(
-            "The zip is encrypted or packed in a way that is not known here."
+            _("The zip is encrypted or packed in a way that is not known here.")
         ) from error
     except (ijson.JSONError, UnicodeDecodeError) as error:
-        raise InvalidFileError("The file is not JSON in UTF-8.") from error
+        raise InvalidFileError(_("The file is not JSON in UTF-8.")) from error
+
+
+def _too_many() -> StrPromise:
+    return format_lazy(_("The zip has more than {} files."), f"{ENTRIES_MAX:,}")
 
 
 def _sources(file: IO[bytes]) -> list[Opener]:
@@ -121,17 +128,17 @@ def _sources(file: IO[bytes]) -> list[Opener]:
     packed = zipfile.ZipFile(file)
     entries = [info for info in packed.infolist() if _NAMES.match(info.filename)]
     if len(packed.infolist()) > ENTRIES_MAX:
-        raise InvalidFileError(f"The zip has more than {ENTRIES_MAX:,} files.")
+        raise InvalidFileError(_too_many())
     if not entries:
-        raise InvalidFileError("The zip has no conversations.json.")
+        raise InvalidFileError(_("The zip has no conversations.json."))
     limit = settings.IMPORT_MAX_BYTES * settings.IMPORT_UNPACKED_FACTOR
     size = sum(info.file_size for info in entries)
     if size > limit:
         raise InvalidFileError(
-            f"Unpacked, the zip is larger than {limit // 1024**2} MiB."
+            format_lazy(_("Unpacked, the zip is larger than {} MiB."), limit // 1024**2)
         )
     if RATIO_MAX * sum(info.compress_size for info in entries) < size > RATIO_FROM:
-        raise InvalidFileError("The zip is packed more tightly than text can be.")
+        raise InvalidFileError(_("The zip is packed more tightly than text can be."))
     if any(info.header_offset < 0 for info in entries):
         raise zipfile.BadZipFile
     if any(info.compress_type not in _METHODS for info in entries):
@@ -154,7 +161,7 @@ def _check_directory(file: IO[bytes]) -> None:
         raise zipfile.BadZipFile
     entries, length = _END.unpack_from(tail, at)[4:6]
     if entries > ENTRIES_MAX or length > DIRECTORY_MAX or _LARGE_MARK in tail[:at]:
-        raise InvalidFileError(f"The zip has more than {ENTRIES_MAX:,} files.")
+        raise InvalidFileError(_too_many())
 
 
 class _Counted:
@@ -178,13 +185,13 @@ def _check(open_source: Opener) -> str:
     outer: int | None = None  # the depth around a conversation
     with _opened(open_source) as source:
         counted = _Counted(source)
-        for event, _ in ijson.basic_parse(counted, use_float=True):
+        for event, _value in ijson.basic_parse(counted, use_float=True):
             if outer is None:
                 outer = int(event == "start_array")
             if event in ("start_map", "start_array"):
                 depth += 1
                 if depth > DEPTH_MAX:
-                    raise InvalidFileError("The JSON is nested too deeply.")
+                    raise InvalidFileError(_("The JSON is nested too deeply."))
             elif event in ("end_map", "end_array"):
                 depth -= 1
             events += 1

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from chat.search.letters import DENSE_RUN, fold
 
@@ -59,7 +60,7 @@ def understand(typed: str) -> Search:
     """Raises ValidationError where only words to leave out are given."""
     groups = parse(typed)
     if not groups or any(all(term.negated for term in group) for group in groups):
-        raise ValidationError({"q": ["Give at least one word to look for."]})
+        raise ValidationError({"q": [_("Give at least one word to look for.")]})
     has_syntax = len(groups) > 1 or any(t.quoted or t.negated for t in groups[0])
     sql, values = _tsquery(groups)
     words = _words(groups)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.errors import APIError
 from accounts.models import User
 from chat.errors import ForbiddenError, NotFoundError
@@ -12,5 +14,7 @@ def refusal(user: User, conversation_id: str) -> APIError:
     """What to raise where a narrower gate than `visible_to` let nothing through: who
     sees the conversation is told why, for everybody else it does not exist."""
     if Conversation.objects.visible_to(user).filter(pk=conversation_id).exists():
-        return ForbiddenError("This conversation is shared with you, but not for that.")
-    return NotFoundError("There is no such conversation.")
+        return ForbiddenError(
+            _("This conversation is shared with you, but not for that.")
+        )
+    return NotFoundError(_("There is no such conversation."))

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from agents.models import Agent, AgentRevision, Provider
@@ -153,11 +155,10 @@ def _check_ids(send: Send) -> None:
 
 def _check_text(send: Send) -> None:
     if send.trigger == "submit" and not send.text.strip():
-        raise InvalidMessageError("The message is empty.")
+        raise InvalidMessageError(_("The message is empty."))
     if len(send.text.encode()) > settings.TURN_MAX_MESSAGE_BYTES:
-        raise TooLargeError(
-            f"A message may have {settings.TURN_MAX_MESSAGE_BYTES // 1024} KiB."
-        )
+        limit = settings.TURN_MAX_MESSAGE_BYTES // 1024
+        raise TooLargeError(format_lazy(_("A message may have {} KiB."), limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +364,7 @@ def _agent(
     if chosen is None or chosen.revision is None:
         raise NoAgentError
     if send.model is not None and not Provider.objects.offers(send.model):
-        raise InvalidMessageError("That model is not offered here.")
+        raise InvalidMessageError(_("That model is not offered here."))
     return chosen, chosen.revision
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 
 from chat.models import Message
 from chat.parts import is_tool
@@ -68,7 +69,8 @@ def ending(message: Message) -> str:
 @register.filter
 def error_sentence(message: Message) -> str:
     """What went wrong, in our own words; empty when the mark's own text says it."""
-    return sentence(message.error_code)
+    text = sentence(message.error_code)
+    return gettext(text) if text else ""
 
 
 @register.simple_tag

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -144,7 +146,9 @@ def take_file(*, owner: User, file: UploadedFile[Any]) -> Report:
         raise ValidationError({"file": ["Send the file as multipart/form-data."]})
     if (file.size or 0) > settings.IMPORT_MAX_BYTES:
         limit = settings.IMPORT_MAX_BYTES // 1024**2
-        raise TooLargeError(f"The file is too large; the limit is {limit} MiB.")
+        raise TooLargeError(
+            format_lazy(_("The file is too large; the limit is {} MiB."), limit)
+        )
     if not _imports.acquire(blocking=False):
         raise ExportBusyError
     try:

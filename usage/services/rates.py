@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from django.db import connection
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrPromise
 
 from usage.errors import RateLimitedError
 
@@ -79,17 +82,33 @@ def take(rates: list[Rate], running: Callable[[RateScope], int]) -> dict[str, st
             left.append(allowance)
         if rate.streams is not None and running(rate.scope) > rate.streams:
             raise RateLimitedError(
-                f"{_WHO[rate.scope]} may have {rate.streams} answers written at once. "
-                "Wait until one is finished.",
+                format_lazy(_AT_ONCE[rate.scope], count=rate.streams),
                 retry_after=_STREAM_WAIT,
             )
     return _headers(left)
 
 
-_WHO: Final[dict[RateScope, str]] = {
-    "key": "This API key",
-    "user": "You",
-    "tenant": "This workspace",
+_AT_ONCE: Final[dict[RateScope, StrPromise]] = {
+    "key": _(
+        "This API key may have {count} answers written at once. "
+        "Wait until one is finished."
+    ),
+    "user": _(
+        "You may have {count} answers written at once. Wait until one is finished."
+    ),
+    "tenant": _(
+        "This workspace may have {count} answers written at once. "
+        "Wait until one is finished."
+    ),
+}
+_A_MINUTE: Final[dict[RateScope, StrPromise]] = {
+    "key": _(
+        "This API key may start {count} turns a minute. Try again in {wait} seconds."
+    ),
+    "user": _("You may start {count} turns a minute. Try again in {wait} seconds."),
+    "tenant": _(
+        "This workspace may start {count} turns a minute. Try again in {wait} seconds."
+    ),
 }
 
 
@@ -103,8 +122,7 @@ def _take(rate: Rate) -> Allowance | None:
             cursor.execute(_LOOK, values)
             wait = max(1, math.ceil(cursor.fetchone()[0] + step - _WINDOW))
             raise RateLimitedError(
-                f"{_WHO[rate.scope]} may start {rate.per_minute} turns a minute. "
-                f"Try again in {wait} seconds.",
+                format_lazy(_A_MINUTE[rate.scope], count=rate.per_minute, wait=wait),
                 retry_after=wait,
                 headers=_headers([Allowance(rate, 0, wait)]),
             )

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from llm import tokens
 from llm.client import Prompt
@@ -350,29 +352,45 @@ def _left(limit: Any, used: Any) -> Any:
     return None if limit is None else limit - used
 
 
+# Also what warnings call a budget.
 WHOSE: Final = {
-    "tenant": "This workspace's",
-    "user": "Your",
-    "agent": "This agent's",
-    "key": "This API key's",
+    "tenant": _("This workspace's budget"),
+    "user": _("Your budget"),
+    "agent": _("This agent's budget"),
+    "key": _("This API key's budget"),
 }
+_A_PERIOD: Final = {"day": _("a day"), "month": _("a month")}
 
 
 def _refusal(budget: _Budget, *, only_held: bool) -> BudgetExceededError:
     limits = []
     if budget.limit_tokens is not None:
-        limits.append(f"{budget.limit_tokens:,} tokens")
+        limits.append(format_lazy(_("{} tokens"), f"{budget.limit_tokens:,}"))
     if budget.limit_cost is not None:
-        limits.append(f"{budget.limit_cost.normalize():,f} US dollars")
-    which = f"{WHOSE[budget.scope]} budget of {' and '.join(limits)} a {budget.period}"
+        dollars = f"{budget.limit_cost.normalize():,f}"
+        limits.append(format_lazy(_("{} US dollars"), dollars))
+    which = {
+        "budget": WHOSE[budget.scope],
+        "limits": format_lazy(", ".join(["{}"] * len(limits)), *limits),
+        "period": _A_PERIOD[budget.period],
+    }
     if only_held:
-        return BudgetExceededError(
-            f"{which} is held by answers that are being written. Try again shortly.",
-            retry_after=_SOON,
+        held = _(
+            "{budget} ({limits} {period}) is held by answers that are being written. "
+            "Try again shortly."
         )
+        return BudgetExceededError(format_lazy(held, **which), retry_after=_SOON)
     local = budget.resets_at.astimezone(ZoneInfo(budget.zone))
     return BudgetExceededError(
-        f"{which} has too little left for this message. "
-        f"It starts anew on {local:%Y-%m-%d at %H:%M} ({budget.zone}).",
+        format_lazy(
+            _(
+                "{budget} ({limits} {period}) has too little left for this message. "
+                "It starts anew on {date}, {time} ({zone})."
+            ),
+            **which,
+            date=f"{local:%Y-%m-%d}",
+            time=f"{local:%H:%M}",
+            zone=budget.zone,
+        ),
         retry_after=max(1.0, (budget.resets_at - timezone.now()).total_seconds()),
     )

@@ -1,4 +1,4 @@
-"""Language and look of a page, from a cookie and the browser's wishes.
+"""Language, look and time zone of a page, from cookies and the browser's wishes.
 
 Django's LocaleMiddleware would hold a thread as long as a stream lives; this one runs
 in the loop and asks no database.
@@ -7,25 +7,30 @@ in the loop and asks no database.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
 from accounts.preferences import COOKIE, Preferences
 
+# static/js/around/frame.js sets it to the browser's own.
+ZONE_COOKIE = "zone"
 _YEAR = 60 * 60 * 24 * 365
 # Programs are answered in English, as docs/errors.md has it.
 PROGRAMS = ("/api/", "/v1/")
 
 
 class PreferencesMiddleware:
-    """Sets `request.preferences`, and for pages the language in force."""
+    """Sets `request.preferences`, and for pages the language and zone in force."""
 
     sync_capable = False
     async_capable = True
@@ -39,11 +44,14 @@ class PreferencesMiddleware:
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         chosen = Preferences.from_cookie(request.COOKIES.get(COOKIE, ""))
         request.preferences = chosen  # type: ignore[attr-defined]  # ours
-        if request.path.startswith(PROGRAMS):
+        if request.path.startswith(PROGRAMS) and not _is_for_page(request):
             return await self.get_response(request)
         # No reset afterwards: every request runs in a context of its own.
         translation.activate(
             chosen.language or translation.get_language_from_request(request)
+        )
+        timezone.activate(
+            _zone(request.COOKIES.get(ZONE_COOKIE, "")) or settings.TIME_ZONE
         )
         response = await self.get_response(request)
         if response.headers.get("Content-Type", "").startswith("text/html"):
@@ -51,6 +59,20 @@ class PreferencesMiddleware:
             patch_vary_headers(response, ("Accept-Language", "Cookie"))
         _renew(request, response, chosen)
         return response
+
+
+def _is_for_page(request: HttpRequest) -> bool:
+    """Our own page asks for replies as HTML, and shows what it is refused with."""
+    return request.GET.get("render") == "html"
+
+
+@lru_cache(maxsize=512)
+def _zone(cookie: str) -> ZoneInfo | None:
+    """What no zone is called by, is as if nothing had been said."""
+    try:
+        return ZoneInfo(unquote(cookie)) if len(cookie) < 100 else None
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        return None
 
 
 def _renew(

@@ -340,6 +340,7 @@ LANGUAGE_CODE = "en"
 # Each has a catalogue in locale/, of which `make messages` keeps the compiled form.
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("he", "עברית")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["config.formats"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

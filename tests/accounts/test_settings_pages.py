@@ -11,6 +11,7 @@ import pytest
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 
+from accounts.middleware import ZONE_COOKIE
 from accounts.models import ApiKey, User
 from accounts.preferences import COOKIE
 from tenants.db import entered
@@ -176,3 +177,32 @@ def test_signing_out_elsewhere_ends_my_other_sessions_and_nobody_elses(
         assert UserSession.objects.filter(user=person(acme, "member")).count() == 1
         store = import_module(settings.SESSION_ENGINE).SessionStore()
         assert not store.exists(there.cookies[settings.SESSION_COOKIE_NAME].value)
+
+
+@pytest.mark.parametrize("zone", ["", "Mars/Base", "..%2F..%2Fetc", "%00", "x" * 5000])
+def test_a_zone_nobody_knows_is_utc(
+    acme: Tenant, client_for: ClientFor, zone: str
+) -> None:
+    client = client_for(acme, "member")
+    client.cookies[ZONE_COOKIE] = zone
+    assert client.get("/settings").status_code == 200
+
+
+def test_the_settings_have_a_page_that_lists_them(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    page = client_for(acme, "member").get("/settings").content.decode()
+    for path in ("profile", "appearance", "language", "keys", "sessions", "data"):
+        assert f'href="/settings/{path}"' in page
+
+
+def test_refusals_are_in_the_pages_language_and_for_programs_english(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    client = client_for(acme, "member")
+    client.cookies[COOKIE] = "system.normal.de"
+    send = {"message": " "}
+    refused = client.call("POST", "/api/v1/chat?render=html", send).json()
+    assert refused == {"detail": "Die Nachricht ist leer.", "code": "invalid"}
+    refused = client.call("POST", "/api/v1/chat", send).json()
+    assert refused["detail"] == "The message is empty."

@@ -1,5 +1,5 @@
 """Small news for people's open pages, over Channels: a turn began or ended elsewhere, a
-conversation has a title, a budget is nearly used.
+conversation has a title or was looked at, a budget is nearly used.
 
 Never the text of a message; the page asks for that with its own session.
 """
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from channels.layers import get_channel_layer
+
+from usage.services.settling import sentence
 
 
 def group_of(schema_name: str, user_id: int) -> str:
@@ -67,8 +69,20 @@ def _titled(notice: dict[str, Any]) -> dict[str, Any]:
 
 def _budget_used(notice: dict[str, Any]) -> dict[str, Any]:
     """Of a budget of which 80 or 100 % are used."""
-    names = ("scope", "period", "percent", "text")
+    names = ("scope", "period", "percent")
     return {"type": "budget-used", **{name: notice[name] for name in names}}
+
+
+def _seen(notice: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "conversation-seen", "conversationId": notice["conversation"]}
+
+
+def in_words(content: dict[str, Any]) -> dict[str, Any]:
+    """With the sentence for a person in the language in force."""
+    if content["type"] != "budget-used":
+        return content
+    about = content["scope"], content["period"], content["percent"]
+    return {**content, "text": sentence(*about)}
 
 
 NEWS: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
@@ -76,5 +90,6 @@ NEWS: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "started": _started,
     "ended": _ended,
     "titled": _titled,
+    "seen": _seen,
     "budget": _budget_used,
 }

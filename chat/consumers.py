@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from django.utils import translation
 
-from chat.announcements import everybody_of, group_of
+from chat.announcements import everybody_of, group_of, in_words
 from chat.turns.audience import Listener
 from chat.turns.background import get_background
 from tenants.asgi import UNAUTHENTICATED
@@ -18,6 +21,7 @@ class NewsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # untyped
     """`tenants.asgi` has checked host, origin and person before."""
 
     async def connect(self) -> None:
+        self.language = _language(self.scope["query_string"])
         schema = self.scope["tenant"].schema_name
         self.hearing = [
             group_of(schema, self.scope["user"].pk),
@@ -71,4 +75,11 @@ class NewsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # untyped
             )
 
     async def announce(self, event: dict[str, Any]) -> None:
-        await self.send_json(event["content"])
+        with translation.override(self.language):
+            await self.send_json(in_words(event["content"]))
+
+
+def _language(query: bytes) -> str:
+    """The one a page says that it is in; of the others, programs, English."""
+    said = parse_qs(query.decode("latin1")).get("language", [""])[0]
+    return said if said in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE

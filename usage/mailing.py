@@ -16,11 +16,13 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.db import DatabaseError, ProgrammingError, transaction
 from django.db.models import Q
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
+from accounts.models import User
 from tenants.db import PUBLIC, Scope, scope, unit
 from tenants.models import Tenant
-from usage.models import BudgetPeriod, UsageSettings
+from usage.models import Budget, BudgetPeriod, UsageSettings
 from usage.services.settling import concerned, sentence
 
 logger = structlog.get_logger(__name__)
@@ -32,7 +34,7 @@ _FRESH = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    to: tuple[str, ...]
+    to: str
     subject: str
     text: str
 
@@ -86,21 +88,23 @@ def claim_mails() -> list[Mail]:
         period.mailed_percent = 80 if period.warned_at_100 is None else 100
         period.save(update_fields=["mailed_percent"])
         budget = period.budget
-        to = tuple(p.email for p in concerned(budget.scope, budget.subject_id))
-        text = sentence(budget.scope, budget.period, period.mailed_percent)
-        if to:
-            mails.append(Mail(to, f"{scope().name}: {text}", _body(text)))
+        mails += [
+            _mail(person, budget, period.mailed_percent)
+            for person in concerned(budget.scope, budget.subject_id)
+        ]
     return mails
 
 
-def _body(text: str) -> str:
-    return f"{text}\n\nThe page “Usage” shows what was used and what is left.\n"
+def _mail(person: User, budget: Budget, percent: int) -> Mail:
+    """One to each, so that nobody reads the others' addresses."""
+    with translation.override(person.language or settings.LANGUAGE_CODE):
+        text = sentence(budget.scope, budget.period, percent)
+        more = gettext("The page “Usage” shows what was used and what is left.")
+    return Mail(person.email, f"{scope().name}: {text}", f"{text}\n\n{more}\n")
 
 
 def send(mail: Mail) -> None:
-    """One mail to each, so that nobody reads the others' addresses."""
-    for address in mail.to:
-        try:
-            send_mail(mail.subject, mail.text, None, [address])
-        except OSError as error:  # smtplib's errors are OSErrors
-            logger.warning("budget mail not sent", error=type(error).__name__)
+    try:
+        send_mail(mail.subject, mail.text, None, [mail.to])
+    except OSError as error:  # smtplib's errors are OSErrors
+        logger.warning("budget mail not sent", error=type(error).__name__)

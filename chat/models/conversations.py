@@ -125,6 +125,11 @@ class Conversation(models.Model):
         writes = any(share.role == "participant" for share in mine)
         return "participant" if writes else "viewer"
 
+    def is_left_by(self, user: User) -> bool:
+        """Whether this person has a share of their own to give up. It was read
+        `with_shares`."""
+        return any(share.person_id == user.pk for share in self.live_shares)
+
     def _change(self, **fields: Any) -> None:
         """An UPDATE of these fields; nothing, if the row was purged meanwhile."""
         self.updated_at = timezone.now()

@@ -27,6 +27,7 @@ NoticeKind = Literal[
     "started",
     "ended",
     "titled",
+    "seen",
     "unshared",
     "budget",
 ]

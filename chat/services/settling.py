@@ -17,5 +17,4 @@ def settle_call(subject: Subject) -> None:
             scope=alert.scope,
             period=alert.period,
             percent=alert.percent,
-            text=alert.sentence,
         )

@@ -20,6 +20,14 @@ def listeners_of(conversation_id: str) -> dict[str, object]:
     return {"users": known, "everybody": (conversation_id, None) in people}
 
 
+def see(conversation: Conversation) -> None:
+    """Its owner looks at it; the marks on their other pages go if there are any."""
+    if conversation.seen_at < conversation.last_message_at:
+        owner = [conversation.owner_id]
+        notify("seen", "", conversation=conversation.pk, users=owner)
+    conversation.see()
+
+
 def tell_started(turn: Turn) -> None:
     """So that the others follow it while it is written."""
     listeners = listeners_of(turn.conversation_id)

@@ -29,6 +29,7 @@ from chat.ids import VALID
 from chat.models import Conversation, Turn
 from chat.querysets import ConversationQuerySet
 from chat.services.bulk import Action, owned_among
+from chat.services.telling import see
 from chat.views.tree import BULK_MAX, stop_and_change
 
 SIDEBAR = 30
@@ -54,13 +55,18 @@ def sidebar(user: User, before: str) -> dict[str, object]:
     pinned = list(mine.pinned().order_by("-pinned_at", "pk")[:PINNED])
     return {
         "pinned": pinned,
-        "shared_with_me": Conversation.objects.shared_with(user)
-        .active()
-        .newest_first()[:SIDEBAR],
+        "shared_with_me": _of_others(user)[:SIDEBAR],
         "groups": groups,
         "no_conversations": not shown and not pinned,
         "older": f"before={shown[SIDEBAR - 1].pk}" if more else "",
     }
+
+
+def _of_others(user: User) -> ConversationQuerySet:
+    """Shared with this person. What is new there only its owner is told."""
+    running = Turn.objects.running().filter(conversation=OuterRef("pk"))
+    shared = Conversation.objects.shared_with(user).active()
+    return shared.annotate(is_running=Exists(running)).newest_first()
 
 
 def with_marks(rows: ConversationQuerySet) -> ConversationQuerySet:
@@ -175,9 +181,11 @@ def _told(action: str, count: int) -> str:
 @require_GET
 def one(request: HttpRequest, conversation_id: str) -> HttpResponse:
     """A line of the sidebar, for a page that hears of it over the socket."""
-    mine = with_marks(Conversation.objects.visible_to(signed_in(request)))
-    item = get_object_or_404(mine, pk=conversation_id)
-    return render(request, "chat/_conversation.html", {"item": item, "current": ""})
+    user = signed_in(request)
+    visible = with_marks(Conversation.objects.visible_to(user))
+    item = get_object_or_404(visible, pk=conversation_id)
+    context = {"item": item, "current": "", "of_another": item.owner_id != user.pk}
+    return render(request, "chat/_conversation.html", context)
 
 
 @login_required
@@ -185,5 +193,5 @@ def one(request: HttpRequest, conversation_id: str) -> HttpResponse:
 def seen(request: HttpRequest, conversation_id: str) -> HttpResponse:
     """The person looks at it right now."""
     mine = Conversation.objects.owned_by(signed_in(request))
-    get_object_or_404(mine, pk=conversation_id).see()
+    see(get_object_or_404(mine, pk=conversation_id))
     return HttpResponse(status=204)

@@ -21,6 +21,7 @@ from chat.body import read_body
 from chat.models import Conversation, Message
 from chat.querysets import ConversationQuerySet
 from chat.services.starting import start_turn
+from chat.services.telling import see
 from chat.showing import Row, gauge_of, transcript
 from chat.turns.background import get_background
 from chat.turns.ending import stop_turns_and_wait
@@ -142,13 +143,14 @@ def page(
         "text": text,
         "notice": notice,
         "role": found.role_of(user) if found else "owner",
+        "leaves": found is not None and found.is_left_by(user),
         "blanks": _blanks(),
         **sidebar(user, request.GET.get("before", "")),
     }
     last_reply = None
     if found is not None:
         if found.owner_id == user.pk:
-            found.see()
+            see(found)
         count = _count(request.GET.get("messages", ""))
         shown = transcript(found, count=count)
         last_reply = shown.last_reply

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.db import connection
+from django.utils.translation import gettext
 
 from accounts.models import ApiKey, User
 from usage.services.recording import Subject
@@ -68,17 +69,17 @@ class Alert:
     percent: int
     user_ids: tuple[int, ...]
 
-    @property
-    def sentence(self) -> str:
-        """For a person."""
-        return sentence(self.scope, self.period, self.percent)
-
 
 def sentence(scope: str, period: str, percent: int) -> str:
-    """Of a budget, what a person is told."""
-    how_much = "is used up" if percent == 100 else f"is {percent} % used"
-    when = "today" if period == "day" else "this month"
-    return f"{WHOSE[scope]} budget for {when} {how_much}."
+    """Of a budget, what a person is told, in the language in force."""
+    said = {
+        ("day", False): gettext("%(budget)s for today is %(percent)d %% used."),
+        ("day", True): gettext("%(budget)s for today is used up."),
+        ("month", False): gettext("%(budget)s for this month is %(percent)d %% used."),
+        ("month", True): gettext("%(budget)s for this month is used up."),
+    }
+    named = {"budget": WHOSE[scope], "percent": percent}
+    return said[period, percent == 100] % named
 
 
 def concerned(scope: str, subject_id: int | None) -> list[User]:

@@ -1,93 +1,39 @@
-// What every page of a signed-in person has: live marks in the list of conversations,
-// shortcuts, and the palette, which is fetched when it is first wanted.
+// What every page of a signed-in person has: news over a socket, shortcuts, dialogs. What
+// these need is fetched when they are first wanted.
 
 const find = (name, root = document) => root.querySelector(`[data-${name}]`);
-const MARKED = "data-conversation-item";
 const RETRY_MS = { first: 1_000, most: 60_000 };
 const { new: home, keys } = document.querySelector("script[data-keys]").dataset;
-const openHere = () => find("chat")?.dataset.conversation ?? "";
-const pathOf = (id, action) => `/c/${encodeURIComponent(id)}/${action}`;
+const YEAR = 60 * 60 * 24 * 365;
 
-// ------------------------------------------------------------------- the list, live
+// Dates are written by the server, which else would know no zone but its own.
+const zone = encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone);
+document.cookie = `zone=${zone};path=/;max-age=${YEAR};samesite=lax`;
 
-function lines(id) {
-  return document.querySelectorAll(`[${MARKED}="${CSS.escape(id)}"]`);
-}
-
-function mark(id, { running, unread }) {
-  for (const line of lines(id)) {
-    find("running-sign", line).hidden = !running;
-    find("unread-sign", line).hidden = !unread;
-  }
-}
-
-/** Puts a conversation that the list does not show yet on top of it. */
-async function fetchLine(id) {
-  const list = find("conversations");
-  const answer = list && (await fetch(pathOf(id, "listed")).catch(() => null));
-  if (answer?.ok && lines(id).length === 0) {
-    list.insertAdjacentHTML("afterbegin", await answer.text());
-    find("no-conversations")?.remove();
-  }
-}
-
-function entitle(id, title) {
-  for (const line of lines(id)) {
-    (line.querySelector("a > span") ?? line.querySelector("a")).textContent = title;
-  }
-}
-
-function see(id) {
-  const token = document.querySelector("meta[name=csrf-token]").content;
-  fetch(pathOf(id, "seen"), { method: "POST", headers: { "X-CSRFToken": token } }).catch(() => {});
-}
-
-/** A reply that somebody looks at is no news. */
-async function ended(id) {
-  await fetchLine(id);
-  const isSeen = openHere() === id && document.visibilityState === "visible";
-  mark(id, { running: false, unread: !isSeen });
-  if (isSeen) {
-    see(id);
-  }
-}
-
-function warn(text) {
-  const notice = document.createElement("p");
-  notice.textContent = text;
-  find("news").replaceChildren(notice);
-}
+// ----------------------------------------------------------------------------- news
 
 async function hear(news) {
   // The chat page follows what happens in its conversation elsewhere.
   document.dispatchEvent(new CustomEvent("news", { detail: news }));
-  const id = news.conversationId;
-  if (news.type === "turn-begun" || news.type === "turn-started") {
-    await fetchLine(id);
-    mark(id, { running: true, unread: false });
-  } else if (news.type === "turn-ended") {
-    await ended(id);
-  } else if (news.type === "conversation-titled") {
-    entitle(id, news.title);
-  } else if (news.type === "budget-used") {
-    warn(news.text);
-  }
+  await import("./news.js").then((module) => module.hear(news));
 }
 
-function listen(wait = RETRY_MS.first) {
-  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/ws/news`);
+function listen(wait = RETRY_MS.first, isAgain = false) {
+  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/ws/news?language=${document.documentElement.lang}`);
   let next = Math.min(wait * 2, RETRY_MS.most);
-  socket.addEventListener("open", () => (next = RETRY_MS.first));
+  socket.addEventListener("open", () => {
+    next = RETRY_MS.first;
+    if (isAgain) {
+      hear({ type: "missed" }); // nobody knows what was said meanwhile
+    }
+  });
   socket.addEventListener("message", (event) => hear(JSON.parse(event.data)));
-  socket.addEventListener("close", () => setTimeout(() => listen(next), wait));
+  socket.addEventListener("close", () => setTimeout(() => listen(next, true), wait));
 }
 
 document.addEventListener("visibilitychange", () => {
-  const id = openHere();
-  const unread = [...lines(id)].some((line) => !find("unread-sign", line).hidden);
-  if (id && unread && document.visibilityState === "visible") {
-    mark(id, { running: false, unread: false });
-    see(id);
+  if (document.visibilityState === "visible" && find("chat")) {
+    import("./news.js").then((module) => module.look());
   }
 });
 
@@ -108,7 +54,7 @@ async function openPalette() {
 
 /** To the neighbour in the list of the conversation that is open. */
 function step(by) {
-  const links = [...document.querySelectorAll(`[data-listed] [${MARKED}] a`)];
+  const links = [...document.querySelectorAll("[data-listed] [data-conversation-item] a")];
   const here = links.findIndex((link) => link.hasAttribute("aria-current"));
   links[here < 0 ? 0 : here + by]?.click();
 }
@@ -132,15 +78,37 @@ function keyed(event) {
   event.preventDefault();
 }
 
-addEventListener("keydown", keyed);
-for (const menu of document.querySelectorAll("[data-menu], .who")) {
-  menu.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && menu.open) {
-      menu.open = false;
-      menu.querySelector("summary").focus();
-    }
-  });
+function closeOnEscape(event) {
+  const menu = event.target.closest("[data-menu], .who");
+  if (event.key === "Escape" && menu?.open) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
 }
+
+addEventListener("keydown", keyed);
+addEventListener("keydown", closeOnEscape);
+
+// -------------------------------------------------------------------------- clicked
+
+document.addEventListener("click", (event) => {
+  const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
+  const wanted = event.target.closest("[data-share], [data-copies]");
+  for (const menu of document.querySelectorAll("[data-menu][open]")) {
+    menu.open = menu.contains(event.target); // a click beside it closes it
+  }
+  if (!wanted || !plain) {
+    return;
+  }
+  event.preventDefault();
+  if (wanted.matches("[data-share]")) {
+    import("./sharing.js").then((module) => module.open(wanted));
+  } else {
+    import("./copying.js").then((module) => module.copy(wanted));
+  }
+});
+// A conversation was begun here: what can be done with it comes from its own page.
+document.addEventListener("adopted", () => import("./head.js").then((module) => module.renew()));
 
 find("find")?.addEventListener("focusin", () => import("./searching.js"), { once: true });
 if (find("bulk")) {

@@ -36,8 +36,7 @@ export const room = {
     history.pushState(null, "", this.path);
     this.composer.adopt(id);
     document.getElementById("stop").action = `${this.path}/stop`;
-    find("archive").action = `${this.path}/archive`;
-    find("archive").hidden = false;
+    document.dispatchEvent(new Event("adopted"));
   },
 };
 

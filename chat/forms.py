@@ -7,24 +7,39 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chat.models import Share
 
-_DAYS = [(0, "Until it is revoked"), (1, "1 day"), (7, "7 days"), (30, "30 days")]
+_DAYS = [
+    (0, _("Until it is revoked")),
+    (1, _("1 day")),
+    (7, _("7 days")),
+    (30, _("30 days")),
+]
+
+_ROLES = [
+    (Share.Role.VIEWER, _("Read it")),
+    (Share.Role.PARTICIPANT, _("Read and write")),
+]
 
 
 class ShareForm(forms.Form):
     kind = forms.ChoiceField(
-        label="Share with", choices=Share.Kind.choices, widget=forms.RadioSelect
+        label=_("Share with"), choices=Share.Kind.choices, widget=forms.RadioSelect
     )
-    email = forms.EmailField(label="E-mail address of the person", required=False)
-    role = forms.ChoiceField(choices=Share.Role.choices)
-    days = forms.TypedChoiceField(label="For how long", choices=_DAYS, coerce=int)
+    email = forms.EmailField(
+        label=_("E-mail address of the person"),
+        required=False,
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "dir": "ltr"}),
+    )
+    role = forms.ChoiceField(label=_("What they may do"), choices=_ROLES)
+    days = forms.TypedChoiceField(label=_("For how long"), choices=_DAYS, coerce=int)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("kind") == Share.Kind.PERSON and not cleaned.get("email"):
-            self.add_error("email", "Whose?")
+            self.add_error("email", _("Whose?"))
         return cleaned
 
     @property

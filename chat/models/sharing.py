@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from chat.ids import new_id
 from chat.models.conversations import TITLE_LENGTH, Conversation, Message
@@ -18,13 +19,13 @@ class Share(models.Model):
     a link; the link shows a branch as it was. A share that ended keeps its row."""
 
     class Kind(models.TextChoices):
-        PERSON = "person", "A person"
-        TENANT = "tenant", "Everybody here"
-        LINK = "link", "Whoever has the link"
+        PERSON = "person", _("A person")
+        TENANT = "tenant", _("Everybody here")
+        LINK = "link", _("Whoever has the link")
 
     class Role(models.TextChoices):
-        VIEWER = "viewer", "Viewer"
-        PARTICIPANT = "participant", "Participant"
+        VIEWER = "viewer", _("Viewer")
+        PARTICIPANT = "participant", _("Participant")
 
     id = models.CharField(primary_key=True, max_length=64, default=new_id)
     conversation = models.ForeignKey(

@@ -15,6 +15,7 @@ from hashlib import sha256
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat.errors import (
@@ -60,7 +61,7 @@ def share(
     """
     conversation = _locked(user, conversation_id)
     if expires_at is not None and expires_at <= timezone.now():
-        raise ValidationError({"expires_at": "Choose a time that is still to come."})
+        raise ValidationError({"expires_at": _("Choose a time that is still to come.")})
     if whom == Share.Kind.LINK:
         return _share_link(user, conversation, role, expires_at)
     person = None if whom == Share.Kind.TENANT else _person(user, whom)
@@ -110,7 +111,7 @@ def leave(*, user: User, conversation_id: str) -> None:
         error = refusal(user, conversation_id)
         if isinstance(error, NotFoundError):
             raise error
-        raise ForbiddenError("You are not here by a share of your own.")
+        raise ForbiddenError(_("You are not here by a share of your own."))
     _end(found, ShareEvent.Action.LEFT, user)
 
 
@@ -174,9 +175,9 @@ def _locked(user: User, conversation_id: str) -> Conversation:
 def _person(user: User, email: str) -> User:
     found = User.objects.filter(email__iexact=email, is_active=True).first()
     if found is None:
-        raise ValidationError({"with": "Nobody here has this e-mail address."})
+        raise ValidationError({"with": _("Nobody here has this e-mail address.")})
     if found == user:
-        raise ValidationError({"with": "It is your own conversation."})
+        raise ValidationError({"with": _("It is your own conversation.")})
     return found
 
 
@@ -189,10 +190,10 @@ def _share_link(
     user: User, conversation: Conversation, role: str, expires_at: datetime | None
 ) -> Made:
     if role != Share.Role.VIEWER:
-        raise ValidationError({"role": "A link lets people read only."})
+        raise ValidationError({"role": _("A link lets people read only.")})
     leaf = conversation.active_leaf
     if leaf is None:
-        raise ValidationError({"with": "There is nothing to show yet."})
+        raise ValidationError({"with": _("There is nothing to show yet.")})
     if leaf.is_being_written:
         raise TurnRunningError
     _check_room(conversation)

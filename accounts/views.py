@@ -34,7 +34,7 @@ def signed_in(request: HttpRequest) -> User:
 @login_required
 @require_GET
 def settings_home(request: HttpRequest) -> HttpResponse:
-    return redirect("settings:profile")
+    return render(request, "settings/home.html")
 
 
 @login_required

@@ -24,7 +24,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from chat.errors import SearchTooBroadError
 from chat.models import Conversation, Message
-from chat.search.snippets import pattern_of, snippet
+from chat.search.snippets import pattern_of, snippet, without_markup
 from chat.search.terms import Search, understand
 
 # The best titles, and the newest messages, that one search ranks and counts.
@@ -193,6 +193,8 @@ def show(search: Search, hits: Sequence[Hit]) -> list[Result]:
             if hit.message_id not in messages:
                 continue
             role, author, text = messages[hit.message_id]
+            if role == Message.Role.ASSISTANT:
+                text = without_markup(text)
         results.append(
             Result(
                 kind="message" if hit.message_id else "conversation",

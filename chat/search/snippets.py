@@ -19,6 +19,19 @@ _BEFORE = 60
 _OPEN, _CLOSE = "<mark>", "</mark>"
 
 
+# What tells a reply's structure and says nothing in one line.
+_MARKUP = re.compile(
+    r"^[ \t]*(?:#{1,6}|>|[-+*]|\d+\.)[ \t]+|^[ \t|:-]+$|\*\*|`+|\|"
+    r"|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)",
+    re.MULTILINE,
+)
+
+
+def without_markup(text: str) -> str:
+    """Markdown as a person would read it aloud."""
+    return _MARKUP.sub(" ", text)
+
+
 def pattern_of(marks: list[str]) -> re.Pattern[str] | None:
     """Finds in folded text: whole words by their beginnings, and runs of scripts
     without spaces anywhere."""

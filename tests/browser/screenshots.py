@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 
 from accounts.services import create_api_key
 from chat.models import Conversation
+from chat.services.sharing import share
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.browser.site import Site
@@ -38,6 +39,8 @@ PAGES = {
     "data": "/settings/data",
     "keyboard": "/settings/shortcuts",
     "usage": "/usage",
+    "settings": "/settings",
+    "sign-out": "/accounts/logout/",
     "welcome": "/welcome",
     "not-found": "/c/no-such-conversation",
 }
@@ -51,7 +54,8 @@ TITLES = [
 ]
 
 
-def _fill(tenant: Tenant) -> None:
+def _fill(tenant: Tenant) -> dict[str, str]:
+    """Addresses that are known only now."""
     now = timezone.now()
     for title, days, pinned in TITLES:
         made = make_conversation(tenant, "owner", title=title)
@@ -62,8 +66,15 @@ def _fill(tenant: Tenant) -> None:
                 pinned_at=now if pinned else None,
                 message_count=2,
             )
+    owner = person(tenant, "owner")
     with entered(tenant.scope):
-        create_api_key(user=person(tenant, "owner"), name="Nightly report")
+        create_api_key(user=owner, name="Nightly report")
+        trip = Conversation.objects.get(title="Trip to Trieste")
+        ways = {"member@acme.test": "participant", "tenant": "viewer"}
+        for whom, role in ways.items():
+            share(user=owner, conversation_id=trip.pk, whom=whom, role=role)
+        link = share(user=owner, conversation_id=trip.pk, whom="link")
+    return {"trip": f"/c/{trip.pk}", "link": f"/s/{link.token}"}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -72,7 +83,7 @@ def test_screenshots(
     server: LiveServer, acme: Tenant, provider: Provider, theme: str, size: str
 ) -> None:
     site = Site(server, acme, provider)
-    _fill(acme)
+    places = _fill(acme)
     width, height = SIZES[size]
     folder = FOLDER / f"{size}-{theme}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,6 +98,16 @@ def test_screenshots(
         for name, address in PAGES.items():
             page.goto(address)
             _take(page, folder, name)
+        page.goto(places["trip"])
+        _take(page, folder, "shared")
+        page.get_by_role("link", name="Shared").click()
+        page.get_by_role("dialog").wait_for()
+        _take(page, folder, "sharing")
+        page.goto(places["link"])
+        _take(page, folder, "link")
+        page.emulate_media(media="print")
+        _take(page, folder, "link-printed")
+        page.emulate_media(media="screen")
         _states(page, folder, size, provider)
 
 

@@ -3,12 +3,16 @@ What the server alone decides is in tests/chat/test_listing and tests/accounts."
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from chat.models import Conversation
+from tenants.db import entered
 from tenants.models import Tenant
 from tests.browser.site import CHROMIUM, Site
 from tests.chat.test_pages import make_conversation
@@ -26,6 +30,7 @@ PAGES = [
     "/conversations?show=archived",
     "/search?q=boats",
     "/search?q=zebra",
+    "/settings",
     "/settings/profile",
     "/accounts/password/change/",
     "/settings/appearance",
@@ -36,10 +41,34 @@ PAGES = [
     "/settings/shortcuts",
     "/usage",
     "/welcome",
+    "/accounts/logout/",
     "/nowhere",
+]
+ENTRANCES = [
+    "/accounts/login/",
+    "/accounts/password/reset/",
+    "/accounts/password/reset/done/",
+    "/accounts/password/reset/key/1-abc/",
+    "/accounts/signup/",
+    "/accounts/inactive/",
 ]
 AXE = Axe()
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+WIDER = "document.documentElement.scrollWidth > innerWidth"
+# What has the focus: its place in the page, and whether a person sees it and its ring.
+FOCUSED = """() => {
+  const one = document.activeElement;
+  if (one === document.body) return null;
+  const box = one.getBoundingClientRect();
+  const ringed = [one, one.closest(".composer-box")].some((ring) => {
+    const found = ring && getComputedStyle(ring);
+    return found && found.outlineStyle !== "none" && found.outlineWidth !== "0px";
+  });
+  const seen = box.width > 0 && box.right > 0 && box.left < innerWidth
+    && box.bottom > 0 && box.top < innerHeight;
+  return {number: [...document.querySelectorAll("*")].indexOf(one),
+          what: one.outerHTML.slice(0, 120), visible: seen && ringed};
+}"""
 WHITE, BLACK = "rgb(255, 255, 255)", "rgb(26, 25, 23)"
 
 
@@ -66,16 +95,54 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(
 ) -> None:
     for title in ("Boats", "Harbours"):
         made = make_conversation(acme, "owner", title=title)
+    hosts: set[str | None] = set()
     with site.page(cookies=site.owners_cookies) as page:
-        for path in [*PAGES, f"/c/{made.pk}"]:
-            page.goto(path)
+        page.on("request", lambda sent: hosts.add(urlsplit(sent.url).hostname))
+        for path in [*PAGES, f"/c/{made.pk}/share", f"/c/{made.pk}"]:
+            answer = page.goto(path)
+            assert answer is not None
+            assert "unsafe" not in answer.headers["content-security-policy"], path
             check(page)
         page.keyboard.press("Control+k")
         expect(page.get_by_role("dialog")).to_be_visible()
         check(page)
     with site.page(signed_in=False, **PHONE) as page:
+        for path in ENTRANCES:
+            page.goto(path)
+            check(page)
+    assert hosts == {urlsplit(site.url).hostname}
+
+
+def test_every_page_can_be_walked_by_keyboard_and_fits_a_narrow_screen(
+    site: Site, acme: Tenant
+) -> None:
+    made = make_conversation(acme, "owner", title="Boats in spring")
+    narrow: Any = {"viewport": {"width": 320, "height": 640}, "locale": "de"}
+    with site.page(cookies=site.owners_cookies, **narrow) as page:
+        for path in [*PAGES, f"/c/{made.pk}/share", f"/c/{made.pk}"]:
+            page.goto(path)
+            assert not page.evaluate(WIDER), path
+            page.evaluate("document.activeElement.blur()")
+            stops: list[dict[str, Any]] = []
+            while len(stops) < 60:
+                page.keyboard.press("Tab")
+                stop = page.evaluate(FOCUSED)
+                if stop is None or stop["number"] in [s["number"] for s in stops]:
+                    break
+                stops.append(stop)
+            assert [s for s in stops if not s["visible"]] == [], path
+            assert stops, path
+
+
+def test_dates_are_in_the_browsers_zone(site: Site, acme: Tenant) -> None:
+    made = make_conversation(acme, title="Boats")
+    with entered(acme.scope):
+        noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+        Conversation.objects.filter(pk=made.pk).update(last_message_at=noon)
+    with site.page(timezone_id="Asia/Tokyo") as page:
         page.goto("/")
-        check(page)
+        page.goto("/conversations")
+        expect(page.get_by_text("1 May 2026, 21:00")).to_be_visible()
 
 
 def test_search_as_one_types_and_escape_brings_the_list_back(
@@ -143,6 +210,7 @@ def test_another_page_sees_a_turn_run_end_unread_and_read(
         line = listed(other).get_by_role("listitem").filter(has_text="Count slowly")
         expect(line.get_by_text("Being answered")).to_be_attached()
         expect(line.locator("[data-running-sign]")).to_be_visible(timeout=15_000)
+        page.goto("/settings")  # nobody looks at it any more
         expect(line.locator("[data-unread-sign]")).to_be_visible(timeout=15_000)
         expect(line.locator("[data-running-sign]")).to_be_hidden()
         line.get_by_role("link").click()
@@ -180,8 +248,7 @@ def test_on_a_phone_the_list_is_a_drawer_with_large_targets(
         expect(page.get_by_role("link", name="Boats in spring")).to_be_hidden()
         for path in ("/conversations", "/settings/keys", "/settings/shortcuts"):
             page.goto(path)
-            wider = "document.documentElement.scrollWidth > innerWidth"
-            assert not page.evaluate(wider), path
+            assert not page.evaluate(WIDER), path
 
 
 def test_the_chosen_colours_win_over_the_devices(site: Site) -> None:
@@ -209,7 +276,7 @@ def test_hebrew_runs_from_right_to_left(site: Site, acme: Tenant) -> None:
         width = page.evaluate("document.documentElement.clientWidth")
         assert box["x"] + box["width"] == width
         page.goto("/settings/keys")
-        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not page.evaluate(WIDER)
 
 
 def test_all_of_it_works_without_scripts(site: Site, acme: Tenant) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -310,4 +311,7 @@ def test_a_pages_styles_come_as_one_file_that_may_be_kept(
     assert answer["Content-Type"] == "text/css; charset=utf-8"
     assert "immutable" in answer["Cache-Control"]
     assert b"--accent:" in answer.content and b".sidebar {" in answer.content
+    packed = client.get(address, headers={"accept-encoding": "gzip, br"})
+    assert packed["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.content) == answer.content
     assert client.get("/styles/other-0123456789ab.css").status_code == 404

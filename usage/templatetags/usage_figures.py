@@ -39,9 +39,12 @@ def group_name(group: str) -> str:
 def money(cost: Decimal | int) -> str:
     """US dollars to the cent; what is less but not nothing to two digits."""
     amount = Decimal(cost)
+    if amount and abs(amount) < Decimal("0.0001"):
+        return f"<${number_format('0.0001', use_l10n=True)}"
     if amount and abs(amount) < Decimal("0.01"):
-        return f"${amount:.2g}" if abs(amount) >= Decimal("0.0001") else "<$0.0001"
-    return f"${amount:,.2f}"
+        return f"${number_format(f'{amount:.2g}', use_l10n=True)}"
+    shown = number_format(f"{amount:.2f}", use_l10n=True, force_grouping=True)
+    return f"${shown}"
 
 
 @register.filter

@@ -13,6 +13,9 @@ _MOST: Final = 512 * 1024
 _MOST_CALLS: Final = 64
 # What every provider takes back in a later request, whoever made the id.
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# A name they would refuse to see again belongs to no tool of ours.
+_ODD: Final = re.compile(r"[^A-Za-z0-9_-]")
+_NAME_LENGTH: Final = 64
 # Where LiteLLM hides Gemini's signature of a call (its `thoughtSignature`).
 _SIGNED: Final = "__thought__"
 
@@ -70,8 +73,14 @@ class Calls:
         arguments: str | Mapping[str, Any] | None,
         signature: str = "",
     ) -> None:
-        """A piece of a call; whatever is not known or not repeated is None."""
+        """A piece of a call; whatever is not known or not repeated is None.
+
+        What has no business in its place counts as not given.
+        """
         self.pieces += 1
+        index = index if isinstance(index, int) else None
+        call_id = call_id if isinstance(call_id, str) else None
+        name = name if isinstance(name, str) else None
         call = self._find(index, call_id, name)
         call.name = call.name or name or ""
         call.signature = call.signature or signature
@@ -148,7 +157,10 @@ def _called(call: _Call) -> ToolCalled:
     if not _ID.fullmatch(call_id):
         call_id = f"call_{secrets.token_hex(8)}"
     arguments = "".join(call.arguments).strip() or "{}"
-    return ToolCalled(call_id, call.name, arguments, call.signature or hidden)
+    name = _ODD.sub("_", call.name[: _NAME_LENGTH + 1])
+    if len(name) > _NAME_LENGTH:  # not a shorter tool's by chance
+        name = name[: _NAME_LENGTH - 1] + "_"
+    return ToolCalled(call_id, name, arguments, call.signature or hidden)
 
 
 def _field(given: Any, name: str) -> Any:

@@ -7,6 +7,7 @@ checked before each request, redirects included, and again when the socket conne
 from __future__ import annotations
 
 import asyncio
+import codecs
 from typing import Any, Final
 from urllib.parse import urljoin
 
@@ -23,6 +24,10 @@ _SECONDS: Final = 10.0
 _BYTES: Final = 1024 * 1024
 _REDIRECTS: Final = 3
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
+_CODECS: Final = (
+    *("utf-8", "utf-16", "ascii", "iso8859", "latin", "cp", "koi8", "mac", "kz1048"),
+    *("gb", "big5", "euc", "shift_jis", "iso2022", "johab", "tis"),
+)
 _HEADERS: Final = {"Accept": "text/html, text/plain;q=0.9"}
 
 
@@ -69,9 +74,7 @@ async def _get(url: str) -> tuple[str, str | None]:
         body = await _read(response)
     finally:
         pool.leave(response, ended=False)
-    text = _decoded(body, response.charset)
-    if kind != "text/plain":
-        text = await asyncio.to_thread(readable, text)
+    text = await asyncio.to_thread(_text, body, response.charset, kind)
     return text or "The page has no text.", None
 
 
@@ -82,11 +85,18 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body[:_BYTES])
 
 
-def _decoded(body: bytes, charset: str | None) -> str:
+def _text(body: bytes, charset: str | None, kind: str) -> str:
+    text = body.decode(_codec(charset or ""), "replace")
+    return text if kind == "text/plain" else readable(text)
+
+
+def _codec(charset: str) -> str:
+    """One that pages have: Python knows others, and punycode takes minutes."""
     try:
-        return body.decode(charset or "utf-8", "replace")
-    except LookupError:
-        return body.decode("utf-8", "replace")
+        found = codecs.lookup(charset).name
+    except (LookupError, ValueError):  # the last for NUL
+        return "utf-8"
+    return found if found.startswith(_CODECS) else "utf-8"
 
 
 FETCH_PAGE = Tool(

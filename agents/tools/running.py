@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import Any, Final
 
 import jsonschema
@@ -22,6 +21,7 @@ _CUT: Final = "\n[The rest was left out: it was too long.]"
 _INTERNAL: Final = "The tool failed for a reason that is not yours. Do without it."
 # Keys that JSON readers in JavaScript refuse for what they could do there.
 _REFUSED: Final = frozenset({"__proto__", "constructor", "prototype"})
+_DEPTH: Final = 32
 # Of control characters only these have a place in a text.
 _KEPT: Final = frozenset("\n\t")
 
@@ -88,9 +88,15 @@ def _check(tool: Tool, given: Any) -> None:
         raise ToolError("The tool describes its arguments wrongly.") from None
 
 
-def _is_harmless(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)  # 1e999 is JSON to Python
+def _is_harmless(value: Any, depth: int = _DEPTH) -> bool:
+    """Whether every reader on its way takes it: orjson refuses longer numbers and
+    deeper nesting, and a reply that cannot be written as JSON ends its conversation."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
     if isinstance(value, dict):
-        return not (_REFUSED & value.keys()) and all(map(_is_harmless, value.values()))
-    return not isinstance(value, list) or all(map(_is_harmless, value))
+        if _REFUSED & value.keys():
+            return False
+        value = value.values()
+    elif not isinstance(value, list):
+        return True
+    return depth > 0 and all(_is_harmless(inner, depth - 1) for inner in value)

@@ -3,6 +3,7 @@ there a refusal can still be shown, and all of a page is one transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django import forms
@@ -42,7 +43,11 @@ OTHERS = tuple(name for name in CHECKS if name not in SIMPLE)
 
 
 class ServiceForm(forms.ModelForm[M]):
-    """`keep` writes the row. Its errors are shown at the fields they name."""
+    """A form with `keep`, which writes the row. Its errors are shown at the fields they
+    name."""
+
+    # A model form's metaclass leaves no room for that of an abstract class.
+    keep: Callable[[dict[str, Any]], M]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -54,9 +59,6 @@ class ServiceForm(forms.ModelForm[M]):
             except APIError as error:
                 self.add_error(None, error.detail)
         return cleaned
-
-    def keep(self, cleaned: dict[str, Any]) -> M:
-        raise NotImplementedError
 
     def _post_clean(self) -> None:
         """The service has checked the row; a model form would do it once more."""

@@ -215,8 +215,9 @@ class AgentRevision(models.Model):
 
 
 MCP_NAME = RegexValidator(
-    r"\A[a-z0-9](?:[a-z0-9-]|_(?!_)){0,29}\Z",
-    "Use 1 to 30 lower-case letters, digits, hyphens and single underscores.",
+    r"\A[a-z0-9](?:[a-z0-9-]|_(?!_|\Z)){0,29}\Z",
+    "Use 1 to 30 lower-case letters, digits, hyphens and single underscores, none of "
+    "these at the end.",
 )
 
 
@@ -260,6 +261,10 @@ class McpServer(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(120)],
         help_text="Seconds that one call may take.",
     )
+    # What was last heard of it (agents.mcp.health).
+    asked_at = models.DateTimeField(null=True, editable=False)
+    failure = models.CharField(max_length=300, blank=True, editable=False)
+    tools_found = models.PositiveSmallIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

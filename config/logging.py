@@ -83,6 +83,9 @@ _SHARED: list[Any] = [
 ]
 _LEVELS = {
     **dict.fromkeys(("chat", "tenants", "agents", "usage", "accounts"), "INFO"),
+    # What an MCP server says is no line of ours, and it may say very much; agents.mcp
+    # logs what went wrong.
+    "mcp": "CRITICAL",
     # Their own handlers, Django's mail to ADMINS among them, know none of the rules.
     "django": "WARNING",
     # Each 401 and 404 would be a warning; parley_http_requests_total counts them.

@@ -14,8 +14,16 @@ from agents import services
 from agents.admin.pages import page, row
 from agents.forms import LinesField, ParametersField, ServiceForm
 from agents.mcp.checking import Checked, check_server
+from agents.mcp.health import health_of
 from agents.models import McpServer
 from tenants.adminsite import ModelAdmin, page_button
+
+
+class SecretTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]  # untyped
+    """Never filled in, not even with what was typed a moment ago and refused."""
+
+    def format_value(self, value: Any) -> None:
+        return None
 
 
 class McpServerForm(ServiceForm[McpServer]):
@@ -28,7 +36,7 @@ class McpServerForm(ServiceForm[McpServer]):
     headers = ParametersField(
         label="New headers",
         required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "autocomplete": "off"}),
+        widget=SecretTextarea(attrs={"rows": 3, "autocomplete": "off"}),
         help_text='For example {"Authorization": "Bearer …"}. Never shown again. Left '
         "empty, they stay as they are.",
     )
@@ -64,14 +72,14 @@ class McpServerForm(ServiceForm[McpServer]):
 @admin.register(McpServer)
 class McpServerAdmin(ModelAdmin[McpServer]):
     form = McpServerForm
-    list_display = ["name", "url", "enabled", "approval", "headers_set"]
+    list_display = ["name", "place", "enabled", "approval", "headers_set", "health"]
     list_filter = ["enabled", "approval"]
     search_fields = ["name", "url"]
     actions = None  # deleted one at a time: some of many may be in use
     actions_detail = ["check_page"]
-    readonly_fields = ["headers_set"]
+    readonly_fields = ["headers_set", "health"]
     fieldsets = [
-        (None, {"fields": ["name", "url", "command", "enabled"]}),
+        (None, {"fields": ["name", "url", "command", "enabled", "health"]}),
         ("Tools", {"fields": ["approval", "allowed_tools", "timeout"]}),
         ("Headers", {"fields": ["headers_set", "headers", "remove_headers"]}),
     ]
@@ -80,6 +88,15 @@ class McpServerAdmin(ModelAdmin[McpServer]):
     def headers_set(self, server: McpServer) -> bool:
         """Never the headers themselves."""
         return server.has_headers
+
+    @admin.display(description="URL or command", ordering="url")
+    def place(self, server: McpServer) -> str:
+        return server.url or server.command
+
+    @admin.display(description="health")
+    def health(self, server: McpServer) -> str:
+        """As the last turn or check found it."""
+        return "" if server._state.adding else health_of(server)
 
     @page_button("Check", path="check", icon="network_check")
     def check_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:

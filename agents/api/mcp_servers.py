@@ -18,7 +18,8 @@ from agents.models import McpServer
 
 
 class McpServerSerializer(serializers.ModelSerializer[McpServer]):
-    """Of the headers only whether there are any."""
+    """Of the headers only whether there are any. `failure` is empty where it answered
+    when it was last asked."""
 
     id = serializers.CharField()
     allowed_tools = serializers.ListField(child=serializers.CharField())
@@ -35,6 +36,9 @@ class McpServerSerializer(serializers.ModelSerializer[McpServer]):
             "approval",
             "allowed_tools",
             "timeout",
+            "asked_at",
+            "failure",
+            "tools_found",
         ]
         read_only_fields = fields
 

@@ -10,6 +10,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from agents.crypto import UnreadableCredentialError
+from agents.mcp.health import note_health
 from agents.mcp.resolving import address_of
 from agents.models import McpServer
 from tenants.db import release
@@ -34,10 +35,12 @@ def check_server(server: McpServer) -> Checked:
         address = address_of(server)
     except UnreadableCredentialError:
         detail = "Its headers cannot be decrypted; enter them again."
+        note_health(server.pk, 0, detail)
         return Checked(False, "mcp_headers_unreadable", detail, 0, [])
     client: Any = import_module("agents.mcp.client")  # the SDK is slow to import
     release()
     listing = async_to_sync(client.ask)(address)
+    note_health(server.pk, len(listing.tools), listing.failure)
     milliseconds = round((time.monotonic() - started) * 1000)
     if listing.failure:
         detail = f"The server failed: {listing.failure}"

@@ -8,31 +8,44 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import orjson
 import structlog
 from django.conf import settings
-from mcp import Client, MCPError, StdioServerParameters
+from django.db import DatabaseError, InterfaceError
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, TextContent
+from mcp_types import (
+    CONNECTION_CLOSED,
+    PARSE_ERROR,
+    REQUEST_TIMEOUT,
+    CallToolResult,
+    TextContent,
+)
 from mcp_types import Tool as ServerTool
 
+from agents.mcp.health import note_health
 from agents.mcp.resolving import ServerAddress
 from agents.mcp.transport import http_client
 from agents.tools.base import NAME, SEPARATOR, Tool, ToolContext, ToolError
 from agents.tools.running import clean
+from tenants.db import unit
 
 logger = structlog.get_logger(__name__)
 
 _CACHE_SECONDS: Final = 60.0
 # A server that did not answer is not asked again by every turn.
-_FAILED_SECONDS: Final = 10.0
+_FAILED_SECONDS: Final = 30.0
+_LIST_SECONDS: Final = 10.0
 _MOST_SERVERS: Final = 1_000
 _MOST_TOOLS: Final = 200
 _PAGES: Final = 20
@@ -55,15 +68,42 @@ class Listing:
         return time.monotonic() - self.at < seconds
 
 
-_listings: Final[dict[tuple[str, int, str], Listing]] = {}
+_Key = tuple[str, int, str]
+_listings: Final[dict[_Key, Listing]] = {}
+_asking: Final[dict[_Key, asyncio.Task[Listing]]] = {}
 
 
 async def tools_of(server: ServerAddress) -> Mapping[str, Tool]:
-    """Its tools by the names that models are told; none if it does not answer."""
-    known = _listings.get(_key(server))
-    if known is None or not known.is_fresh:
-        known = await ask(server)
-    return known.tools
+    """Its tools by the names that models are told; none if it does not answer.
+
+    However many turns want to know, it is asked once.
+    """
+    key = _key(server)
+    known = _listings.get(key)
+    if known is not None and known.is_fresh:
+        return known.tools
+    task = _asking.get(key)
+    if task is None or task.get_loop() is not asyncio.get_running_loop():
+        task = _asking[key] = asyncio.create_task(_ask_and_note(server))
+        task.add_done_callback(partial(_forget, key))
+    # Shielded: a turn that is stopped takes nothing from the others.
+    return (await asyncio.shield(task)).tools
+
+
+async def _ask_and_note(server: ServerAddress) -> Listing:
+    listing = await ask(server)
+    try:
+        await unit(
+            server.scope, note_health, server.id, len(listing.tools), listing.failure
+        )
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("MCP health not noted", error=type(error).__name__)
+    return listing
+
+
+def _forget(key: _Key, task: asyncio.Task[Listing]) -> None:
+    if _asking.get(key) is task:
+        del _asking[key]
 
 
 async def ask(server: ServerAddress) -> Listing:
@@ -71,7 +111,8 @@ async def ask(server: ServerAddress) -> Listing:
     tools: dict[str, Tool] = {}
     failure = ""
     try:
-        async with asyncio.timeout(server.seconds):
+        # A turn waits for this before its first word.
+        async with asyncio.timeout(min(server.seconds, _LIST_SECONDS)):
             async with _connected(server) as client:
                 for tool in await _list(client):
                     if made := _tool(server, tool):
@@ -96,10 +137,16 @@ async def _connected(server: ServerAddress) -> AsyncIterator[Client]:
             if not settings.ALLOW_STDIO_TOOLS:
                 raise ToolError("The operator allows no programs as servers.")
             command, *arguments = shlex.split(server.command)
-            # Of our own environment, keys included, it is told nothing.
-            transport = StdioServerParameters(
-                command=command, args=arguments, env={"PATH": os.defpath}
+            # Of our own environment it gets HOME and its like, and no key; what it
+            # writes beside its answers would fill our log.
+            program = StdioServerParameters(
+                command=command,
+                args=arguments,
+                env={"PATH": os.defpath},
+                cwd=tempfile.gettempdir(),
             )
+            nowhere = stack.enter_context(Path(os.devnull).open("w"))  # noqa: ASYNC230  # never waits
+            transport = stdio_client(program, errlog=nowhere)
         else:
             http = await stack.enter_async_context(http_client(server))
             transport = streamable_http_client(
@@ -125,10 +172,10 @@ async def _list(client: Client) -> list[ServerTool]:
 def _tool(server: ServerAddress, tool: ServerTool) -> Tool | None:
     """None for one that the admin does not allow, or that no provider would take."""
     name = f"{server.name}{SEPARATOR}{tool.name}"
-    schema = tool.input_schema
     if server.allowed and tool.name not in server.allowed:
         return None
-    if not NAME.fullmatch(name) or len(orjson.dumps(schema)) > _SCHEMA:
+    schema = _schema(tool.input_schema)
+    if schema is None or not tool.name or not NAME.fullmatch(name):
         return None
     return Tool(
         name=name,
@@ -141,6 +188,16 @@ def _tool(server: ServerAddress, tool: ServerTool) -> Tool | None:
         # patterns that take forever.
         checks_arguments=False,
     )
+
+
+def _schema(given: dict[str, Any]) -> dict[str, Any] | None:
+    """As all providers take it; one that they refuse would end every answer. The SDK
+    has checked that it is an object's."""
+    try:
+        size = len(orjson.dumps(given))
+    except orjson.JSONEncodeError:  # a number too long, say
+        return None
+    return {"properties": {}, **given} if size <= _SCHEMA else None
 
 
 async def _call(
@@ -170,8 +227,8 @@ def _text(result: CallToolResult) -> str:
     return "\n".join(pieces)
 
 
-def _key(server: ServerAddress) -> tuple[str, int, str]:
-    return server.schema_name, server.id, server.version
+def _key(server: ServerAddress) -> _Key:
+    return server.scope.schema_name, server.id, server.version
 
 
 def _is_cancelled() -> bool:
@@ -187,8 +244,18 @@ def _reason(error: BaseException) -> str:
     match error:
         case ToolError():
             return str(error)
-        case TimeoutError():
+        case TimeoutError() | httpx2.TimeoutException():
             return "it did not answer in time."
+        case MCPError(code=code) if code == REQUEST_TIMEOUT:
+            return "it did not answer in time."
+        case asyncio.CancelledError():  # below the SDK, as the connection broke
+            return "it ended the connection."
+        case MCPError(code=code) if code == CONNECTION_CLOSED:
+            return "it ended the connection."
+        case MCPError(code=code) if code == PARSE_ERROR:
+            return "its answer makes no sense."
+        case ValueError():
+            return "its answer makes no sense."
         case MCPError():
             return "it refused the request."
         case OSError() if isinstance(error, FileNotFoundError):

@@ -10,7 +10,7 @@ import structlog
 
 from agents.crypto import UnreadableCredentialError, decrypt
 from agents.models import McpServer
-from tenants.db import scope
+from tenants.db import Scope, scope
 
 logger = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 class ServerAddress:
     """An MCP server that may be called. `version` changes with the row."""
 
-    schema_name: str
+    scope: Scope
     id: int
     name: str
     url: str
@@ -48,7 +48,7 @@ def address_of(server: McpServer) -> ServerAddress:
     if server.ciphertext:
         headers = json.loads(decrypt(server.ciphertext))
     return ServerAddress(
-        schema_name=scope().schema_name,
+        scope=scope(),
         id=server.pk,
         name=server.name,
         url=server.url,

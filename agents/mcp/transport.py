@@ -26,7 +26,8 @@ def http_client(server: ServerAddress) -> httpx2.AsyncClient:
     """To be used in an `async with`."""
     return httpx2.AsyncClient(
         transport=_Bounded(server.url),
-        headers=dict(server.headers),
+        # What is sent compressed could be a thousand times as long as it looks.
+        headers={**dict(server.headers), "Accept-Encoding": "identity"},
         timeout=httpx2.Timeout(server.seconds),
         follow_redirects=False,
     )
@@ -45,9 +46,15 @@ class _Bounded(httpx2.AsyncBaseTransport):
         self._by_proxy = proxy is not None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            # What a server says unasked is not for us, and could be without end.
+            return httpx2.Response(405, request=request)
         if self._guarded:
             request = await self._pinned(request)
         response = await self._inner.handle_async_request(request)
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            await response.aclose()
+            raise httpx2.ReadError("the answer is compressed, unasked")
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _BoundedStream(response.stream)
         return response

@@ -82,6 +82,23 @@ def parts_of(events: Iterable[TurnEvent]) -> list[Part]:
     return parts
 
 
+def decided_parts(parts: Sequence[Part], stored: Sequence[Part]) -> list[Part]:
+    """`parts` of a turn whose process died, where a person's decision reached the
+    `stored` ones and not its log: what was allowed may have been done, and is not
+    offered again."""
+    decided = {part["toolCallId"]: part for part in stored if is_tool(part)}
+    return [_decided(part, decided.get(part.get("toolCallId", ""))) for part in parts]
+
+
+def _decided(part: Part, stored: Part | None) -> Part:
+    if stored is None or part.get("state") != WAITING or stored["state"] == WAITING:
+        return part
+    part = {**part, "state": stored["state"], "approval": stored["approval"]}
+    if part["state"] == ALLOWED:
+        _settle(part, "output-error", errorText=UNFINISHED)
+    return part
+
+
 def asked_part(event: ToolAsked) -> Part:
     return {
         "type": f"tool-{event.name}",
@@ -107,6 +124,7 @@ def change_part(part: Part, event: ToolEvent) -> None:
             _settle(part, "output-error", errorText=text)
         case ToolDenied():
             _settle(part, "output-denied")
+            part["approval"] = {**part.get("approval", {}), "approved": False}
 
 
 def events_of(parts: Iterable[Part]) -> list[TurnEvent]:

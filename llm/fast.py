@@ -27,7 +27,7 @@ from llm.events import Event, Finished, Usage
 from llm.lanes import Lane, Lanes
 from llm.parsers import NOTHING, Delta, Parser
 from llm.plan import Plan, Planner, Request
-from llm.prompt import text_of_calls
+from llm.prompt import text_of_calls, without_calls
 from llm.reasons import reason_of, with_calls
 from llm.reply import Reply
 from llm.sse import Reader
@@ -62,6 +62,8 @@ class FastClient:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """See `Client.stream`."""
         check(prompt)
+        if not prompt.tools:
+            prompt = replace(prompt, messages=without_calls(prompt.messages))
         if not _litellm.is_loaded():
             await asyncio.to_thread(_litellm.preload)
         plan = self._planner.plan(

@@ -53,6 +53,35 @@ def text_of_calls(calls: Sequence[ToolCalled]) -> str:
     return "".join(call.name + call.arguments for call in calls)
 
 
+def without_calls(messages: Sequence[Message]) -> Sequence[Message]:
+    """The same with what tools were asked and answered as text of the assistant's.
+
+    For a model that is offered no tools: Anthropic refuses a history with calls then,
+    and local models know no such messages.
+    """
+    if not any("tool_calls" in message for message in messages):
+        return messages
+    told: list[dict[str, Any]] = []
+    names: dict[str, str] = {}
+    for message in messages:
+        if message["role"] == "tool":
+            name = names.get(message["tool_call_id"], "")
+            told[-1]["content"] += f"\n(The tool {name} answered: {message['content']})"
+        elif calls := message.get("tool_calls"):
+            lines = [message.get("content") or ""]
+            for call in calls:
+                function = call["function"]
+                names[call["id"]] = function["name"]
+                asked = f"(The tool {function['name']} was called with "
+                lines.append(f"{asked}{function['arguments']})")
+            told.append({"role": "assistant", "content": "\n".join(lines).lstrip()})
+        else:
+            told.append(dict(message))
+    if told[-1]["role"] == "assistant":  # whose tools have just answered
+        told.append({"role": "user", "content": "Go on."})
+    return told
+
+
 def _call(call: ToolCalled) -> dict[str, Any]:
     made: dict[str, Any] = {
         "id": call.call_id,

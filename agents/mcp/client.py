@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import httpx2
 import orjson
@@ -145,8 +145,7 @@ async def _connected(server: ServerAddress) -> AsyncIterator[Client]:
                 env={"PATH": os.defpath},
                 cwd=tempfile.gettempdir(),
             )
-            nowhere = stack.enter_context(Path(os.devnull).open("w"))  # noqa: ASYNC230  # never waits
-            transport = stdio_client(program, errlog=nowhere)
+            transport = stdio_client(program, errlog=stack.enter_context(_nowhere()))
         else:
             http = await stack.enter_async_context(http_client(server))
             transport = streamable_http_client(
@@ -155,6 +154,10 @@ async def _connected(server: ServerAddress) -> AsyncIterator[Client]:
         yield await stack.enter_async_context(
             Client(transport, read_timeout_seconds=server.seconds)
         )
+
+
+def _nowhere() -> IO[str]:
+    return Path(os.devnull).open("w")
 
 
 async def _list(client: Client) -> list[ServerTool]:

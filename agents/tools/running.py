@@ -57,10 +57,14 @@ async def call(tool: Tool, context: ToolContext, given: Any) -> str:
 def limited(text: str) -> str:
     """What of an answer is passed on."""
     # Cut first: cleaning takes time, and there may be very much of it.
-    text = clean(text[: OUTPUT_BYTES + 1])
-    if len(text.encode()) <= OUTPUT_BYTES:
+    return cut(clean(text[: OUTPUT_BYTES + 1]), OUTPUT_BYTES)
+
+
+def cut(text: str, size: int) -> str:
+    """At most so many bytes of it; however little that is, it says so."""
+    if len(text.encode()) <= size:
         return text
-    room = OUTPUT_BYTES - len(_CUT.encode())
+    room = max(0, size - len(_CUT.encode()))
     return text.encode()[:room].decode(errors="ignore") + _CUT
 
 

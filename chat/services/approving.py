@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from agents.models import AgentRevision
+from agents.models import Agent, AgentRevision
 from agents.parameters import MAX_STEPS
 from agents.resolving import resolve_model
 from agents.tools.toolbox import NO_TOOLS, wanted_tools
@@ -42,6 +42,7 @@ class _Going:
     conversation: Conversation
     reply: Message
     revision: AgentRevision
+    asker: User
     parts: list[dict[str, Any]]
     decided: tuple[tuple[ToolCalled, bool], ...]
     build: Callable[[], Prompt]
@@ -75,7 +76,7 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Going:
         raise refusal(user, send.conversation_id or "")
     reply = (
         conversation.messages.filter(pk=send.target_id or conversation.active_leaf_id)
-        .select_related("agent_revision__agent", "parent")
+        .select_related("agent_revision__agent__revision", "parent")
         .first()
     )
     answers = dict(send.approvals)
@@ -87,10 +88,14 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Going:
         raise RepeatedSendError(newest.pk)
     if conversation.turns.running().exists():
         raise TurnRunningError
-    if newest is None or user.pk not in {newest.author_id, conversation.owner_id}:
+    asker = _asker(reply)
+    if asker is None or user.pk not in {asker.pk, conversation.owner_id}:
         raise PermissionDenied
-    if reply.children.exists() or reply.agent_revision is None:
+    revision = reply.agent_revision
+    if reply.children.exists() or revision is None:
         raise InvalidMessageError("The conversation has gone on without these calls.")
+    if not Agent.objects.visible_to(user).filter(pk=revision.agent_id).exists():
+        raise InvalidMessageError("Its agent is not offered to you any more.")
     if waiting.keys() - answers.keys():
         raise InvalidMessageError("Answer all calls that wait, at once.")
     decided = tuple((waiting[asked], answers[asked]) for asked in waiting)
@@ -105,10 +110,17 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Going:
         api_key_id=api_key_id,
         worker=worker_name(),
     )
-    revision = reply.agent_revision
-    build = cache(partial(_build, turn, conversation, reply, revision, user))
+    build = cache(partial(_build, turn, conversation, reply, revision, asker))
     grant = reserve_for(turn, revision.agent_id, reply.model, build)
-    return _Going(turn, conversation, reply, revision, parts, decided, build, grant)
+    return _Going(
+        turn, conversation, reply, revision, asker, parts, decided, build, grant
+    )
+
+
+def _asker(reply: Message) -> User | None:
+    """Who asked for the reply. Its tools have their rights, whoever allows them."""
+    first = reply.turns.select_related("author").order_by("created_at").first()
+    return first.author if first else None
 
 
 def _build(
@@ -143,6 +155,12 @@ def _noted(part: dict[str, Any], answers: dict[str, bool]) -> dict[str, Any]:
     return {**part, "state": state, "approval": {**approval, "approved": approved}}
 
 
+def _tools_left(revision: AgentRevision) -> list[str]:
+    """What an admin has taken from the agent since it asked is not called any more."""
+    newest = revision.agent.revision
+    return [name for name in revision.tools if newest and name in newest.tools]
+
+
 def _plan(user: User, going: _Going) -> TurnPlan:
     """After the commit, as at the start of any turn."""
     reply, revision, turn = going.reply, going.revision, going.turn
@@ -174,9 +192,10 @@ def _plan(user: User, going: _Going) -> TurnPlan:
         grant=grant,
         prompt=prompt,
         failure=failure,
-        wanted=wanted_tools(revision.tools) if prompt else NO_TOOLS,
+        wanted=wanted_tools(_tools_left(revision)) if prompt else NO_TOOLS,
         max_steps=revision.parameters.get("max_steps", MAX_STEPS),
         recalled=tuple(events_of(going.parts)),
         decided=going.decided,
+        acts_for=going.asker.pk,
         spent=Spent(usage, reply.cost),
     )

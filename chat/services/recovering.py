@@ -9,7 +9,7 @@ from datetime import datetime
 from agents.resolving import Resolved, resolve_for_counting, resolve_model
 from chat import prompting
 from chat.models import Turn
-from chat.parts import as_json, events_of, parts_of
+from chat.parts import as_json, decided_parts, events_of, parts_of
 from chat.services.finishing import finish_turn
 from chat.services.progress import read_progress
 from chat.turns.codec import to_json
@@ -52,7 +52,9 @@ def recover_turn(*, turn_id: str) -> bool:
     outcome = Outcome(
         status="interrupted",
         # Without a flush the row has what the reply began with.
-        parts=parts_of(events or events_of(turn.reply.parts)),
+        parts=decided_parts(
+            parts_of(events or events_of(turn.reply.parts)), turn.reply.parts
+        ),
         calls=_timed(list(_calls(plan, events)), ttft_ms, duration_ms),
         first_token_at=turn.first_token_at,
         ttft_ms=ttft_ms,
@@ -155,6 +157,7 @@ def _plan(turn: Turn, *, has_answered: bool) -> TurnPlan:
             resolved,
             turn.author,
             partial=partial,
+            continued=reply if _goes_on(turn) else None,
         )
     # As when the turn began, whatever rules came since.
     price = None

@@ -58,7 +58,8 @@ class TurnPlan:
 
     A turn that goes on with a reply has what the reply held before (`recalled`), what
     that used (`spent`), and the calls that a person has `decided`: whether they are
-    allowed.
+    allowed. Its tools work for whoever asked first (`acts_for`), though somebody else
+    may have allowed them.
     """
 
     scope: Scope
@@ -83,6 +84,7 @@ class TurnPlan:
     recalled: tuple[TurnEvent, ...] = ()
     decided: tuple[tuple[ToolCalled, bool], ...] = ()
     spent: Spent | None = None
+    acts_for: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

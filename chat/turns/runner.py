@@ -193,7 +193,7 @@ class Runner:
         steps = Steps(self.client, live, report)
         if live.plan.wanted.names and live.plan.prompt is not None:
             live.toolbox = await open_toolbox(live.plan.wanted)
-        if live.plan.decided:
+        if live.plan.decided and live.plan.prompt is not None:  # else nobody is asked
             await steps.answer()
         try:
             await self._ask(live, steps, report)

@@ -13,7 +13,7 @@ from typing import Final
 
 from agents.tools.base import ToolContext, ToolError
 from agents.tools.running import call as call_tool
-from agents.tools.running import read_arguments
+from agents.tools.running import cut, read_arguments
 from chat.ids import new_id
 from chat.parts import DENIED, told_error
 from chat.turns.events import (
@@ -43,6 +43,9 @@ from usage.metering import Meter
 # Tools of one turn that work at the same time.
 _AT_ONCE: Final = 8
 _STOPPED: Final = "The answer was stopped."
+_STOP_SECONDS: Final = 1.0
+# Bytes that the tools of one turn may say together.
+_OUTPUT_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Steps:
         self._report = report
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._seen: set[str] = set()
+        self._room = _OUTPUT_BYTES
         self._meter: Meter | None = None
         self._grant = live.plan.grant
 
@@ -99,7 +103,7 @@ class Steps:
             finished = step.finished
             if finished is None:  # at the end of what the budgets allow
                 return
-            if finished.reason != "tool-calls" or not live.toolbox:
+            if finished.reason != "tool-calls" or not step.calls:
                 live.finished = finished
                 return
             calls = self._ask(step.calls)
@@ -125,15 +129,13 @@ class Steps:
             live.log.append(change(call.call_id))
         done = await self._call_each(allowed)
         outputs = {answered.call.call_id: answered.output for answered in done}
-        if live.plan.prompt is not None:
-            results = [
-                tool_result(call.call_id, outputs.get(call.call_id, DENIED))
-                for call, _ in decided
-            ]
-            messages = [*live.plan.prompt.messages, *results]
-            live.plan = replace(
-                live.plan, prompt=replace(live.plan.prompt, messages=messages)
-            )
+        results = [
+            tool_result(call.call_id, outputs.get(call.call_id, DENIED))
+            for call, _ in decided
+        ]
+        if prompt := live.plan.prompt:
+            going = self._with(prompt, *results)
+            live.plan = replace(live.plan, prompt=going)
         live.log.append(StepEnded(Usage(0, 0)))
 
     def _is_over(self, calls: Sequence[ToolCalled], prompt: Prompt) -> bool:
@@ -189,15 +191,20 @@ class Steps:
         try:
             return list(await asyncio.gather(*tasks))
         except asyncio.CancelledError:
-            for task, call in zip(tasks, calls, strict=True):
-                if task.cancelled() or not task.done():
-                    self._live.log.append(ToolFailed(call.call_id, _STOPPED))
+            try:
+                # Nothing may come after the end; but who does not end is left behind.
+                await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+            finally:
+                for task, call in zip(tasks, calls, strict=True):
+                    if task.cancelled() or not task.done():
+                        self._live.log.append(ToolFailed(call.call_id, _STOPPED))
             raise
 
     async def _call(self, call: ToolCalled) -> Answered:
         live = self._live
         tool = live.toolbox.get(call.name)
-        context = ToolContext(live.plan.scope, live.plan.user_id)
+        plan = live.plan
+        context = ToolContext(plan.scope, plan.acts_for or plan.user_id)
         started = time.monotonic()
         try:
             if tool is None:
@@ -207,6 +214,8 @@ class Steps:
                 limited = replace(tool, seconds=round(left, 1))
                 given = read_arguments(call.arguments)
                 output = await call_tool(limited, context, given)
+                output = cut(output, self._room)
+                self._room -= len(output.encode())
         except ToolError as error:
             self._report.tool_called(call.name, started, failed=True)
             live.log.append(ToolFailed(call.call_id, str(error)))
@@ -227,9 +236,6 @@ class Steps:
         calls: Sequence[ToolCalled],
         results: Sequence[Message],
     ) -> Prompt:
-        left = self._left()
-        if left <= 0:
-            raise ProviderTimeout("the whole turn took too long")
         prompt, finished = step.prompt, step.finished
         asked = asked_tools(
             str(step.text),
@@ -238,9 +244,16 @@ class Steps:
             reasoning=str(step.reasoning),
             echo=finished.echo if isinstance(finished, Finished) else None,
         )
+        return self._with(prompt, asked, *results)
+
+    def _with(self, prompt: Prompt, *messages: Message) -> Prompt:
+        """The next call, in the time that is left."""
+        left = self._left()
+        if left <= 0:
+            raise ProviderTimeout("the whole turn took too long")
         return replace(
             prompt,
-            messages=[*prompt.messages, asked, *results],
+            messages=[*prompt.messages, *messages],
             timeouts=replace(prompt.timeouts, total=left),
         )
 

@@ -170,7 +170,7 @@ def test_a_tool_that_is_gone_fails_and_its_server_can_be_asked_again(
 def test_a_name_that_leads_elsewhere_a_moment_later_is_not_followed(
     mcp: HostileMcp, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DNS rebinding: public when it is looked at, and private when it is connected to."""
+    """Public when it is looked at, and private when it is connected to."""
     settings.ALLOW_PRIVATE_ADDRESSES = False
     looked: list[str] = []
 

@@ -90,6 +90,14 @@ class LinesField(forms.CharField):
         return bool(self.to_python(data) != (initial or []))
 
 
+class PeopleField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # no class to subscript when it runs
+    """Shown again with its error, Django's would look for what is no number."""
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        given = data if isinstance(data, list) else []
+        return [one for one in given if one.isascii() and one.isdecimal()]
+
+
 class ParametersField(forms.JSONField):
     """As strict as the API: Django's own lets NUL characters through and fails at JSON
     that is nested too deeply or has a number too long."""

@@ -16,21 +16,32 @@ from chat.serializers import ConversationSerializer, MessageSerializer
 from chat.views.api import ConversationListView
 
 
+class _ApprovalSerializer(serializers.Serializer[None]):
+    id = serializers.CharField(help_text="As in the part `tool-approval-request`.")
+    approved = serializers.BooleanField()
+
+
 class _PartSerializer(serializers.Serializer[None]):
-    type = serializers.ChoiceField(["text"])
-    text = serializers.CharField()
+    type = serializers.CharField(
+        help_text="`text`; `tool-<name>` where a call of a tool is answered."
+    )
+    text = serializers.CharField(required=False)
+    state = serializers.CharField(required=False, help_text="`approval-responded`.")
+    approval = _ApprovalSerializer(required=False)
 
 
 class _UIMessageSerializer(serializers.Serializer[None]):
     id = serializers.RegexField(r"^[A-Za-z0-9_-]{8,64}$", required=False)
-    role = serializers.ChoiceField(["user"])
+    role = serializers.ChoiceField(["user", "assistant"])
     parts = _PartSerializer(many=True)
 
 
 class TurnRequestSerializer(serializers.Serializer[None]):
     """Plain (`message`, `conversationId`) or the AI SDK's (`id`, `messages`,
     `trigger`, `messageId`). Unknown keys are ignored. To continue a reply either form
-    needs only the conversation's id, `trigger` and `messageId`."""
+    needs only the conversation's id, `trigger` and `messageId`. Calls of tools that
+    wait for a person are answered all at once, by `conversationId` and `approvals`, or
+    by the AI SDK's own answer: `messages` that end with the assistant's message."""
 
     message = serializers.CharField(required=False)
     conversationId = serializers.CharField(required=False)
@@ -44,6 +55,7 @@ class TurnRequestSerializer(serializers.Serializer[None]):
     model = serializers.CharField(required=False)
     parentId = serializers.CharField(required=False)
     stream = serializers.BooleanField(required=False)
+    approvals = _ApprovalSerializer(many=True, required=False)
 
 
 class TurnResultSerializer(serializers.Serializer[None]):

@@ -2,58 +2,62 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any, Final
 
-from django.db.models import Q
+from django.core.exceptions import ValidationError
+from django.utils.html import strip_tags
 
 from accounts.models import User
-from agents.tools.base import Tool, ToolContext, object_schema
+from agents.tools.base import Tool, ToolContext, ToolError, object_schema
 from agents.tools.registry import register
-from chat.models import Message, one_line
+from chat.errors import SearchTooBroadError
+from chat.search import finding
 from tenants.db import unit
 
 _FOUND: Final = 8
-_SNIPPET: Final = 300
+_NOTHING: Final = "Nothing was found."
 
 
 async def _search(context: ToolContext, arguments: dict[str, Any]) -> str:
-    return await unit(context.scope, find, context.user_id, arguments["query"])
+    return await unit(context.scope, search, context.user_id, arguments["query"])
 
 
-def find(user_id: int, query: str) -> str:
-    """The newest messages that hold all words of `query`, of conversations that this
-    person may see; a line each."""
-    words = query.split()[:10]
+def search(user_id: int, query: str) -> str:
+    """A line for each title and message that the page's own search would show this
+    person, best first; their own and what is shared with them. Raises ToolError."""
     person = User.objects.filter(pk=user_id, is_active=True).first()
-    if person is None or not words:
-        return "Nothing was found."
-    wanted = Q()
-    for word in words:
-        wanted &= Q(text__icontains=word) | Q(conversation__title__icontains=word)
-    found = (
-        Message.objects.visible_to(person)
-        .filter(wanted)
-        .select_related("conversation")
-        .order_by("-created_at", "-pk")[:_FOUND]
-    )
-    return "\n".join(map(_line, found)) or "Nothing was found."
+    if person is None:
+        return _NOTHING
+    try:
+        found = finding.find(person, query)
+    except ValidationError:
+        return _NOTHING  # there is no word in it
+    except SearchTooBroadError as error:
+        raise ToolError(str(error.detail)) from error
+    results = finding.show(found.search, found.hits[:_FOUND])
+    return "\n".join(map(_line, results)) or _NOTHING
 
 
-def _line(message: Message) -> str:
-    conversation = message.conversation
-    return (
-        f"{message.created_at:%Y-%m-%d}, “{conversation.title}” "
-        f"(/c/{conversation.pk}), {message.role}: {one_line(message.text, _SNIPPET)}"
-    )
+def _line(result: finding.Result) -> str:
+    place = f"{result.created_at:%Y-%m-%d}, “{result.title}” "
+    place += f"(/c/{result.conversation_id})"
+    if result.role is None:
+        return f"{place}: a conversation of this title"
+    # Nothing but marks and what was escaped: the model reads text.
+    said = html.unescape(strip_tags(result.snippet))
+    return f"{place}, {result.author or result.role}: {said}"
 
 
 SEARCH_CONVERSATIONS = Tool(
     name="search_conversations",
-    description="Finds earlier messages of the person you talk with.",
+    description="Finds earlier conversations of the person you talk with, and messages "
+    "in them: their own, and what others share with them.",
     schema=object_schema(
         query={
             "type": "string",
-            "description": "Words that all have to occur.",
+            "description": "Words that all have to occur; a phrase in quotes; -word "
+            "for what must not.",
             "maxLength": 300,
         }
     ),

@@ -26,7 +26,14 @@ _SHOWN: Final = 20_000
 
 
 def render_tool(part: Part) -> SafeString:
-    context = {
+    # The template has escaped all of it.
+    html = get_template("chat/_tool.html").render(tool_view(part))
+    return mark_safe(html.strip())  # noqa: S308
+
+
+def tool_view(part: Part) -> dict[str, str]:
+    """What there is to show of a call: all of it text."""
+    return {
         "name": tool_name(part),
         "state": part["state"],
         "said": _STATES.get(part["state"], ""),
@@ -34,8 +41,6 @@ def render_tool(part: Part) -> SafeString:
         "output": str(part.get("output") or part.get("errorText") or "")[:_SHOWN],
         "approval": (part.get("approval") or {}).get("id", ""),
     }
-    # The template has escaped all of it.
-    return mark_safe(get_template("chat/_tool.html").render(context).strip())  # noqa: S308
 
 
 def _text(given: Any) -> str:

@@ -16,7 +16,7 @@ from accounts.models import User
 from agents import services
 from agents.admin.pages import page, row, said
 from agents.availability import problem_of, providers_by_name
-from agents.forms import AgentForm
+from agents.forms import AgentForm, PeopleField
 from agents.history import Difference, difference
 from agents.models import Agent, AgentRevision
 from tenants.adminsite import ModelAdmin, page_button
@@ -76,6 +76,13 @@ class AgentAdmin(ModelAdmin[Agent]):
             },
         ),
     ]
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        return super().formfield_for_manytomany(
+            db_field, request, **{"form_class": PeopleField, **kwargs}
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         return (

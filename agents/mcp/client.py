@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final, TextIO
 
 import httpx2
 import orjson
@@ -156,7 +156,7 @@ async def _connected(server: ServerAddress) -> AsyncIterator[Client]:
         )
 
 
-def _nowhere() -> IO[str]:
+def _nowhere() -> TextIO:
     return Path(os.devnull).open("w")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Mapping
 from typing import Final, TypedDict, Unpack
 
 from django.conf import settings
@@ -138,13 +139,14 @@ def _check_place(server: McpServer) -> None:
     raise ValidationError({"command": "That is not a command."})
 
 
-def _sealed(headers: dict[str, str]) -> str:
+def _sealed(headers: Mapping[str, object]) -> str:
     if not headers:
         return ""
     for name, value in headers.items():
         good = (
             _HEADER.fullmatch(name)
             and name.lower() not in _NOT_OURS
+            and isinstance(value, str)
             and value.isascii()
             and value.isprintable()
         )

@@ -10,7 +10,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat.exporting.transcript import Entry, Transcript, ending
 from chat.models import Message
+from chat.parts import is_tool
 from chat.rendering import render_markdown
+from chat.toolview import tool_view
 
 _KANA = re.compile("[\u3041-\u30ff]")
 _HANGUL = re.compile("[\u1100-\u11ff\uac00-\ud7af]")
@@ -38,6 +40,7 @@ def transcript_html(transcript: Transcript) -> str:
                     "lang": _language(entry),
                     "dir": _direction(entry.message.text),
                     "reply": _reply(entry.message),
+                    "tools": list(map(tool_view, filter(is_tool, entry.message.parts))),
                 }
                 for entry in transcript.entries
             ],

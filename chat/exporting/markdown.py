@@ -11,6 +11,7 @@ import pyromark
 
 from chat.exporting.transcript import Entry, Transcript, ending
 from chat.markdown import OPTIONS, normalise
+from chat.parts import is_tool, tool_name
 from chat.templatetags.chat_markup import usage
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~!&])")
@@ -49,6 +50,8 @@ def _small_print(entry: Entry) -> list[str]:
         lines.append(f"Version {entry.version} of {entry.versions}")
     if entry.below:
         lines.append(f"Follows {entry.below}")
+    if called := list(filter(is_tool, message.parts)):
+        lines.append(f"Called {', '.join(map(tool_name, called))}")
     if how := ending(message):
         lines.append(how)
     return lines

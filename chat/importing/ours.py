@@ -16,12 +16,12 @@ from chat.importing.drafts import (
     text_of,
     time_of,
 )
+from chat.importing.parts import parts_of
 from chat.models import RUNNING, Message
 
 _TOKENS_MAX = 2**31 - 1
 _COST_MAX = Decimal(10) ** 9
 _COST_UNIT = Decimal("1e-10")  # of the column
-_PARTS = ("text", "reasoning")
 
 Revisions = dict[tuple[str, int], datetime]
 
@@ -74,9 +74,9 @@ def _message(value: object, revisions: Revisions, owner: object) -> DraftMessage
         parent=None if parent is None else text_of(parent, "An id"),
         role=role,
         text=text_of(found.get("text", ""), "A message"),
-        parts=[
-            _part(part) for part in list_of(found.get("parts", []), "A message's parts")
-        ],
+        parts=parts_of(
+            found.get("parts", []), from_model=role == Message.Role.ASSISTANT
+        ),
         created_at=time_of(found.get("created_at"), "A message's time"),
         model=text_of(found.get("model", ""), "A model"),
         # Nobody writes it here.
@@ -91,13 +91,6 @@ def _message(value: object, revisions: Revisions, owner: object) -> DraftMessage
         by_other=found.get("author", owner) != owner,
         revision=_revision(found.get("agent"), revisions),
     )
-
-
-def _part(value: object) -> dict[str, Any]:
-    part = dict_of(value, "A part")
-    if part.get("type") not in _PARTS:
-        raise UnusableError("A message has parts of a kind that is not known here.")
-    return {"type": part["type"], "text": text_of(part.get("text"), "A part")}
 
 
 def _choice(found: dict[str, Any], name: str, allowed: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,8 @@ from django.core.exceptions import ValidationError
 from django.utils.html import escape
 from pytest_django import Settings
 
-from agents.models import Agent, Provider
+from agents.mcp.resolving import address_of
+from agents.models import Agent, McpServer, Provider
 from agents.parameters import validate_parameters
 from agents.resolving import resolve_model
 from agents.services import create_agent, create_provider
@@ -270,3 +272,60 @@ def test_another_tenants_rows_are_not_there(
     assert "Secret" not in other.get(f"{AGENTS}/").content.decode()
     # The admin sends strangers' addresses back to its index.
     assert other.get(f"{AGENTS}/{agent.pk}/change/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "people", ["x", "\x00", "99999999999999999999", "0", "-1", "1e3", ["1", "x"]]
+)
+def test_people_who_are_none_are_refused_at_their_field(
+    people: Any, acme: Tenant, admin: TenantClient
+) -> None:
+    refused = AGENT | {"visibility": "people", "people": people}
+    assert "not" in str(form_errors(admin.post(f"{AGENTS}/add/", refused)))
+    with entered(acme.scope):
+        made = create_agent(slug="tutor", name="Tutor", model=MODEL)
+    answer = admin.post(f"{AGENTS}/{made.pk}/change/", refused)
+    assert "not" in str(form_errors(answer))
+
+
+SERVERS = "/admin/agents/mcpserver"
+SERVER = {
+    "name": "docs",
+    "url": "http://127.0.0.1:9/mcp",
+    "enabled": "on",
+    "approval": "always",
+    "timeout": "1",
+    "headers": json.dumps({"Authorization": f"Bearer {KEY}"}),
+}
+
+
+def test_an_mcp_server_is_made_checked_and_its_headers_not_shown(
+    acme: Tenant, admin: TenantClient
+) -> None:
+    assert saved(admin.post(f"{SERVERS}/add/", SERVER))
+    with entered(acme.scope):
+        made = McpServer.objects.get()
+    assert "Not asked yet." in admin.get(f"{SERVERS}/").content.decode()
+    row = f"{SERVERS}/{made.pk}"
+    said = "does not work"
+    assert said not in admin.get(f"{row}/check/").content.decode()
+    checked = admin.post(f"{row}/check/").content.decode()
+    assert said in checked
+    listed = admin.get(f"{SERVERS}/").content.decode()
+    assert "Failed 0\xa0minutes ago" in listed
+    # Typed with a mistake elsewhere on the page, they are not sent back either.
+    refused = admin.post(f"{row}/change/", SERVER | {"name": "Docs"})
+    assert "lower-case" in str(form_errors(refused))
+    pages = [admin.get(f"{row}/{path}/") for path in ("change", "history")]
+    shown = [page.content.decode() for page in (refused, *pages)]
+    assert [KEY in text for text in (checked, listed, *shown)] == [False] * 5
+    for wrong in ("[1]", "{", '{"A": 1}', '{"A": null}', '{"A": "\\u0000"}'):
+        answer = admin.post(f"{row}/change/", SERVER | {"headers": wrong})
+        assert form_errors(answer), wrong
+    assert saved(admin.post(f"{row}/change/", SERVER | {"headers": ""}))
+    with entered(acme.scope):
+        assert address_of(made).headers == (("Authorization", f"Bearer {KEY}"),)
+    assert saved(admin.post(f"{row}/change/", {**SERVER, "remove_headers": "on"}))
+    with entered(acme.scope):
+        made.refresh_from_db()
+        assert not made.has_headers

@@ -76,6 +76,13 @@ def of_many_versions() -> dict[str, Any]:
     return item
 
 
+CALL: dict[str, Any] = {
+    "type": "tool-calculator",
+    "toolCallId": "call_1",
+    "state": "output-available",
+    "input": {},
+    "output": "42",
+}
 UNUSABLE = {
     "versions": of_many_versions(),
     "our circle": in_a_circle_of_our_own(),
@@ -84,6 +91,25 @@ UNUSABLE = {
     "no text": ours(text=["x"]),
     "parts of no kind": ours(parts=[{"type": "data-html", "html": "<script>"}]),
     "parts of text": ours(parts=["x"]),
+    **{
+        f"a call with {what}": ours(role="assistant", parts=[{**CALL, **wrong}])
+        for what, wrong in {
+            "no name": {"type": "tool-"},
+            "an odd name": {"type": "tool-a b"},
+            "a number for a type": {"type": 5},
+            "no id": {"toolCallId": None},
+            "an odd id": {"toolCallId": "a b"},
+            "no state": {"state": None},
+            "an odd state": {"state": ["output-available"]},
+            "no output": {"output": None},
+            "a list for output": {"output": ["x"]},
+            "NUL in its output": {"output": "\x00"},
+            "an odd approval": {"approval": "yes"},
+            "an approval without an id": {"approval": {"approved": True}},
+        }.items()
+    },
+    "two calls with one id": ours(role="assistant", parts=[CALL, CALL]),
+    "a user's call": ours(parts=[CALL]),
     "own parent": ours(parent_id="message-1"),
     "no parent": ours(parent_id="message-0"),
     "role": ours(role="system"),

@@ -16,8 +16,8 @@ from agents.services import update_agent
 from chat.models import Turn, TurnLogEntry
 from tenants.db import entered
 from tests.chat.rows import make_conversation
-from tests.chat.talk import Talk
-from tests.factories import point_agent
+from tests.chat.talk import CHAT, Talk
+from tests.factories import email_of, point_agent
 from tests.provider import Answer
 from tests.servers import LiveServer
 from usage.models import UsageRecord
@@ -149,15 +149,34 @@ def test_the_model_is_told_what_went_wrong_and_goes_on(talk: Talk) -> None:
 def test_a_search_finds_only_what_the_person_may_see(talk: Talk) -> None:
     make_conversation(talk.tenant, said=("The plum is blue.", "Noted."))
     make_conversation(talk.tenant, "stranger", said=("A secret plum.", "Hush."))
-    give_tools(talk, "search_conversations")
+    shared = make_conversation(
+        talk.tenant, "stranger", said=("Our <b>plums</b> & pears.", "Noted.")
+    )
+    body = {"with": email_of(talk.tenant, "member"), "role": "viewer"}
+    with talk.server.client(talk.tenant, "stranger") as stranger:
+        path = f"{CHAT}/{shared.pk}/shares"
+        share = stranger.post(path, json=body).json()["id"]
+        give_tools(talk, "search_conversations")
+        found = searched(talk, "plum")
+        assert "The plum is blue." in found
+        assert "Our <b>plums</b> & pears." in found, "as the search does, by stems"
+        assert "secret" not in found
+        assert stranger.delete(f"{path}/{share}").status_code == 204
+    assert "pears" not in searched(talk, "plum")
+    for query in ("", "-", "!!!", "the"):
+        assert searched(talk, query)
+
+
+def searched(talk: Talk, query: str) -> str:
+    """What the tool answers."""
+    given = json.dumps({"query": query})
     talk.provider.enqueue(
-        Answer(calls=(("search_conversations", '{"query": "plum"}'),)),
-        Answer(text="Blue."),
+        Answer(calls=(("search_conversations", given),)), Answer(text="Found.")
     )
     stream = talk.send("Which colour?")
     [part] = tool_parts(talk.messages(stream.conversation_id)[-1])
-    assert "The plum is blue." in part["output"]
-    assert "secret" not in part["output"]
+    output: str = part["output"]
+    return output
 
 
 def test_a_stop_ends_the_tools_that_work(talk: Talk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.models import REVISED, AgentRevision
@@ -37,6 +37,23 @@ def difference(old: AgentRevision, new: AgentRevision) -> Difference:
             if name != "system_prompt" and before[name] != after[name]
         },
     )
+
+
+def in_words(change: Difference) -> Difference:
+    """With the values as a page shows them."""
+    changed: dict[str, list[Any]] = {
+        name: [_words(value) for value in values]
+        for name, values in change.changed.items()
+    }
+    return replace(change, changed=changed)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        value = [f"{name} {_words(inner)}" for name, inner in value.items()]
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "none"
+    return str(value)
 
 
 def _prompt_lines(old: AgentRevision, new: AgentRevision) -> Iterable[str]:

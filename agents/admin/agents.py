@@ -17,7 +17,7 @@ from agents import services
 from agents.admin.pages import page, row, said
 from agents.availability import problem_of, providers_by_name
 from agents.forms import AgentForm, PeopleField
-from agents.history import Difference, difference
+from agents.history import Difference, difference, in_words
 from agents.models import Agent, AgentRevision
 from tenants.adminsite import ModelAdmin, page_button
 
@@ -99,13 +99,13 @@ class AgentAdmin(ModelAdmin[Agent]):
     def model_id(self, agent: Agent) -> str:
         return agent.revision.model if agent.revision else ""
 
-    @admin.display(empty_value="none")
-    def problem(self, agent: Agent) -> str | None:
+    @admin.display
+    def problem(self, agent: Agent) -> str:
         """Why its model cannot be asked."""
         if agent.pk is None:
-            return None
+            return "none"
         providers = getattr(agent, "providers", None) or providers_by_name()
-        return problem_of(agent.revision, providers) or None
+        return problem_of(agent.revision, providers) or "none"
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """With the providers for `problem`, asked for once."""
@@ -204,6 +204,6 @@ def _with_differences(
     """Newest first, each with what it changed; the first one changed nothing."""
     older: list[AgentRevision | None] = [*revisions[1:], None]
     return [
-        (new, difference(old, new) if old else None)
+        (new, in_words(difference(old, new)) if old else None)
         for new, old in zip(revisions, older, strict=True)
     ]

@@ -84,10 +84,10 @@ class McpServerAdmin(ModelAdmin[McpServer]):
         ("Headers", {"fields": ["headers_set", "headers", "remove_headers"]}),
     ]
 
-    @admin.display(description="headers", boolean=True)
-    def headers_set(self, server: McpServer) -> bool:
+    @admin.display(description="headers")
+    def headers_set(self, server: McpServer) -> str:
         """Never the headers themselves."""
-        return server.has_headers
+        return "set" if server.has_headers else "none"
 
     @admin.display(description="URL or command", ordering="url")
     def place(self, server: McpServer) -> str:

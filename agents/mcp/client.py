@@ -38,6 +38,7 @@ from agents.mcp.resolving import ServerAddress
 from agents.mcp.transport import http_client
 from agents.tools.base import NAME, SEPARATOR, Tool, ToolContext, ToolError
 from agents.tools.running import clean
+from llm import session
 from tenants.db import unit
 
 logger = structlog.get_logger(__name__)
@@ -110,6 +111,8 @@ async def ask(server: ServerAddress) -> Listing:
     """Ask for the tools, whatever is known. Never raises."""
     tools: dict[str, Tool] = {}
     failure = ""
+    # The first time it imports what takes seconds.
+    await asyncio.to_thread(session.tls_context)
     try:
         # A turn waits for this before its first word.
         async with asyncio.timeout(min(server.seconds, _LIST_SECONDS)):
@@ -121,7 +124,12 @@ async def ask(server: ServerAddress) -> Listing:
         if isinstance(error, asyncio.CancelledError) and _is_cancelled():
             raise
         failure = _reason(error)
-        logger.warning("MCP server failed", server=server.name, reason=failure)
+        logger.warning(
+            "MCP server failed",
+            server=server.name,
+            reason=failure,
+            error=type(error).__name__,
+        )
     listing = Listing(time.monotonic(), tools, failure)
     _listings[_key(server)] = listing
     if len(_listings) > _MOST_SERVERS:
@@ -265,4 +273,4 @@ def _reason(error: BaseException) -> str:
             return "its program cannot be started."
     if "private network" in str(error):
         return "addresses of private networks are not allowed here."
-    return f"it cannot be reached ({type(error).__name__})."
+    return "it cannot be reached."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.utils import timezone
 from django.utils.timesince import timesince
 
@@ -22,8 +24,9 @@ def health_of(server: McpServer) -> str:
         return "Switched off."
     if server.asked_at is None:
         return "Not asked yet."
-    ago = timesince(server.asked_at, depth=1)
+    recent = timezone.now() - server.asked_at < timedelta(minutes=1)
+    when = "just now" if recent else f"{timesince(server.asked_at, depth=1)} ago"
     if server.failure:
-        return f"Failed {ago} ago: {server.failure}"
+        return f"Failed {when}: {server.failure}"
     tools = "1 tool" if server.tools_found == 1 else f"{server.tools_found} tools"
-    return f"Answered {ago} ago, {tools}."
+    return f"Answered {when}, {tools}."

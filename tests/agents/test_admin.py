@@ -312,7 +312,7 @@ def test_an_mcp_server_is_made_checked_and_its_headers_not_shown(
     checked = admin.post(f"{row}/check/").content.decode()
     assert said in checked
     listed = admin.get(f"{SERVERS}/").content.decode()
-    assert "Failed 0\xa0minutes ago" in listed
+    assert "Failed just now: it cannot be reached." in listed
     # Typed with a mistake elsewhere on the page, they are not sent back either.
     refused = admin.post(f"{row}/change/", SERVER | {"name": "Docs"})
     assert "lower-case" in str(form_errors(refused))

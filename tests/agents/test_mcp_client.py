@@ -98,7 +98,11 @@ def test_a_list_of_tools_that_never_ends_is_read_to_a_limit(mcp: HostileMcp) -> 
 @pytest.mark.parametrize(
     ("misdeed", "told"),
     [
-        *(("flood", "ended"), ("lie", "within 1 seconds"), ("garbage", "no sense")),
+        *(
+            ("flood", "ended|within"),
+            ("lie", "within 1 seconds"),
+            ("garbage", "no sense"),
+        ),
         *(("wrong", "no sense"), ("squeezed", "cannot be reached")),
     ],
 )

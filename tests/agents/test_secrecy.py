@@ -1,8 +1,9 @@
-"""A provider's key is nowhere to be read: not in the database, an answer, a page or a
-log."""
+"""A key, of a provider or an MCP server, is nowhere to be read: not in the database,
+an answer, a page or a log."""
 
 from __future__ import annotations
 
+import httpx
 import psycopg
 from psycopg import sql
 
@@ -12,12 +13,14 @@ from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.talk import CHAT, Talk
 from tests.factories import PROVIDER_KEY, STAND_IN, point_agent
+from tests.hostile_mcp import SECRET as MCP_SECRET
+from tests.hostile_mcp import HostileMcp
 from tests.provider import Answer, Provider
 from tests.servers import LiveServer, session_cookie
 
 NEXT_KEY = "sk-rotated-in-fedcba9876543210"
 BAD_KEY = "sk-refused-by-the-provider-77"
-KEYS = (PROVIDER_KEY, NEXT_KEY, BAD_KEY)
+KEYS = (PROVIDER_KEY, NEXT_KEY, BAD_KEY, MCP_SECRET)
 
 
 def dump(url: str, schema: str) -> str:
@@ -34,6 +37,25 @@ def dump(url: str, schema: str) -> str:
             with connection.cursor().copy(copying) as rows:
                 text += [bytes(row).decode() for row in rows]
     return "".join(text)
+
+
+def said_of_mcp_servers(owner: httpx.Client, pages: httpx.Client) -> list[str]:
+    """One of them repeats in its refusal what it was sent."""
+    said: list[str] = []
+    with HostileMcp() as mcp:
+        for misdeed in ("plain", "refuse"):
+            given = {
+                "name": misdeed,
+                "url": mcp.url(misdeed),
+                "headers": {"Authorization": f"Bearer {MCP_SECRET}"},
+            }
+            made = owner.post("/api/v1/mcp-servers", json=given)
+            assert made.json()["has_headers"] is True
+            path = f"/api/v1/mcp-servers/{made.json()['id']}"
+            said += [made.text, owner.post(f"{path}/test").text, owner.get(path).text]
+            row = f"/admin/agents/mcpserver/{made.json()['id']}"
+            said += [pages.get(f"{row}/{p}/").text for p in ("change", "history")]
+    return [*said, pages.get("/admin/agents/mcpserver/").text]
 
 
 def test_no_key_is_ever_readable(
@@ -72,9 +94,11 @@ def test_no_key_is_ever_readable(
             assert shown.status_code == 200, path
             said.append(shown.text)
         said.append(pages.get(f"/admin/agents/agent/{agent.pk}/try/").text)
+        said += said_of_mcp_servers(owner, pages)
     for name in (acme.schema_name, "public"):
         said.append(dump(database_url, name))
     said.append(server.output())
     assert "provider tested" in said[-1], "the log was read"
+    assert "MCP server failed" in said[-1]
     found = [key for key in KEYS for text in said if key in text]
     assert found == []

@@ -110,6 +110,51 @@ def test_a_page_that_cannot_be_read_is_told_in_words(tape: Tape, told: str) -> N
         use(FETCH_PAGE, url=server.url)
 
 
+HOSTILE = (
+    *("<svg>" * 100_000 + "</p>" * 100_000, "<" * 500_000, "<!--" * 250_000),
+    *("<a " * 300_000, "</" * 400_000, "<a '>" * 200_000, '<a "' * 200_000 + ">"),
+    *("<textarea>" + "</t" * 300_000, "<title></title" * 60_000, "<?" * 500_000),
+    *("&#" + "9" * 900_000, "<nav><svg></nav>" * 60_000, "<![CDATA[" * 100_000),
+)
+
+
+@pytest.mark.parametrize("page", HOSTILE, ids=[page[:12] for page in HOSTILE])
+def test_no_markup_keeps_the_server_busy(page: str) -> None:
+    """A reader whose time grows with the square of a page would not come back."""
+    readable(page)
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ('<p title="a > b">one</p>two', "one\ntwo"),
+        ("a < b <3 <!-- c --> d <!doctype e> f", "a < b <3 d f"),
+        ("<head><body>open head", "open head"),
+        ("<SCRIPT>1</sCript >x<style>y", "x"),
+        ("<svg><title>no</title>no</svg>yes", "yes"),
+        ("<textarea>&lt;b></textarea>", "<b>"),
+        ("<template>a<template>b</template>c</template>d", "d"),
+        ("&amp;&nbsp;&#228;&#x110000;&unknown;", "& ä\ufffd&unknown;"),
+        ("<p", ""),
+    ],
+)
+def test_markup_is_read_as_browsers_do(page: str, text: str) -> None:
+    assert readable(page) == text
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        *(("iso-8859-1", "Ã¼"), ("utf-8", "ü"), ("punycode", "ü"), ("rot13", "ü")),
+        *(("none", "ü"), ("zlib", "ü"), ("utf-7", "ü")),
+    ],
+)
+def test_only_the_encodings_of_pages_are_read(charset: str, text: str) -> None:
+    kind = f"text/plain; charset={charset}"
+    with Playback(Tape(["ü".encode()], content_type=kind)) as server:
+        assert use(FETCH_PAGE, url=server.url) == text
+
+
 def test_a_page_is_read_to_a_limit() -> None:
     endless = Tape([b"word " * 20_000] * 100, content_type="text/plain", end="hold")
     with Playback(endless) as server:

@@ -3,6 +3,7 @@ to an agent that answers."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from agents.models import Agent
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.factories import PASSWORD, email_of, make_key, make_provider
+from tests.hostile_mcp import HostileMcp
 from tests.provider import Answer, Provider
 from tests.servers import LiveServer, host_of
 
@@ -38,6 +40,10 @@ PAGES = [
     "/admin/agents/provider/",
     "/admin/agents/provider/add/",
     "/admin/agents/provider/1/models/",
+    "/admin/agents/provider/1/keys/",
+    "/admin/agents/provider/1/check/",
+    "/admin/agents/mcpserver/",
+    "/admin/agents/mcpserver/add/",
     "/admin/usage/usagerecord/",
 ]
 KEY = "sk-typed-into-a-browser-01"
@@ -136,6 +142,41 @@ def _make_agent(page: Page) -> None:
     page.get_by_label("Question").fill("Hello?")
     page.get_by_role("button", name="Ask").click()
     expect(page.get_by_text("Hello from the new agent.")).to_be_visible()
+
+
+def test_an_mcp_server_is_added_checked_and_used_by_an_agent(
+    server: LiveServer, acme: Tenant
+) -> None:
+    with HostileMcp() as mcp, signed_in(server, acme) as page:
+        page.get_by_role("link", name="MCP servers").first.click()
+        page.locator("a[href$='/mcpserver/add/']").first.click()
+        page.locator("#id_name").fill("docs")
+        page.locator("#id_url").fill("http://127.0.0.1:9/mcp")
+        page.locator("#id_headers").fill(json.dumps({"Authorization": KEY}))
+        page.get_by_role("button", name="Save and continue editing").click()
+        expect(page.get_by_text("was added successfully")).to_be_visible()
+        expect(page.get_by_text("Not asked yet.")).to_be_visible()
+        page.locator("a[href$='/check/']").click()
+        page.get_by_role("button", name="Check now").click()
+        expect(page.get_by_text("It does not work.")).to_be_visible()
+        page.get_by_role("link", name="Back to docs").click()
+        page.locator("#id_url").fill(mcp.url("plain"))
+        page.get_by_role("button", name="Save and continue editing").click()
+        expect(page.get_by_text("enter them again")).to_be_visible()
+        page.locator("#id_headers").fill(json.dumps({"Authorization": KEY}))
+        page.get_by_role("button", name="Save and continue editing").click()
+        expect(page.get_by_text("was changed successfully")).to_be_visible()
+        page.locator("a[href$='/check/']").click()
+        page.get_by_role("button", name="Check now").click()
+        expect(page.get_by_text("docs__add")).to_be_visible()
+        page.get_by_role("link", name="MCP servers").first.click()
+        expect(page.get_by_text("Answered just now, 1 tool.")).to_be_visible()
+        page.goto("/admin/agents/agent/1/change/")
+        page.locator("#id_tools").fill("docs__add\ncalculator")
+        page.get_by_role("button", name="Save and continue editing").click()
+        expect(page.get_by_text("was changed successfully")).to_be_visible()
+        page.goto("/admin/agents/agent/1/revisions/")
+        expect(page.get_by_text("docs__add, calculator")).to_be_visible()
 
 
 def test_a_key_is_rotated_and_revoked_and_a_revision_comes_back(

@@ -19,9 +19,9 @@ from chat.turns.events import ApprovalAsked, Recalled, ToolAsked
 from tenants.db import entered
 from tests.chat.rows import make_conversation
 from tests.chat.talk import CHAT, Talk
-from tests.chat.test_mcp import ADD, add_server, decide, give_tools
+from tests.chat.test_mcp import ADD, add_server, decide
 from tests.chat.test_sharing_live import share
-from tests.chat.test_tools import take_for_dead, tool_parts
+from tests.chat.test_tools import give_tools, take_for_dead, tool_parts
 from tests.factories import STAND_IN, email_of
 from tests.mcp_server import McpStandIn
 from tests.provider import Answer

@@ -83,6 +83,24 @@ CALL: dict[str, Any] = {
     "input": {},
     "output": "42",
 }
+WRONG: dict[str, dict[str, Any]] = {
+    "no name": {"type": "tool-"},
+    "an odd name": {"type": "tool-a b"},
+    "a number for a type": {"type": 5},
+    "no id": {"toolCallId": None},
+    "an odd id": {"toolCallId": "a b"},
+    "no state": {"state": None},
+    "an odd state": {"state": ["output-available"]},
+    "no output": {"output": None},
+    "a list for output": {"output": ["x"]},
+    "NUL in its output": {"output": "\x00"},
+    "an odd approval": {"approval": "yes"},
+    "an approval without an id": {"approval": {"approved": True}},
+}
+WRONG_CALLS = {
+    f"a call with {what}": ours(role="assistant", parts=[{**CALL, **wrong}])
+    for what, wrong in WRONG.items()
+}
 UNUSABLE = {
     "versions": of_many_versions(),
     "our circle": in_a_circle_of_our_own(),
@@ -91,23 +109,7 @@ UNUSABLE = {
     "no text": ours(text=["x"]),
     "parts of no kind": ours(parts=[{"type": "data-html", "html": "<script>"}]),
     "parts of text": ours(parts=["x"]),
-    **{
-        f"a call with {what}": ours(role="assistant", parts=[{**CALL, **wrong}])
-        for what, wrong in {
-            "no name": {"type": "tool-"},
-            "an odd name": {"type": "tool-a b"},
-            "a number for a type": {"type": 5},
-            "no id": {"toolCallId": None},
-            "an odd id": {"toolCallId": "a b"},
-            "no state": {"state": None},
-            "an odd state": {"state": ["output-available"]},
-            "no output": {"output": None},
-            "a list for output": {"output": ["x"]},
-            "NUL in its output": {"output": "\x00"},
-            "an odd approval": {"approval": "yes"},
-            "an approval without an id": {"approval": {"approved": True}},
-        }.items()
-    },
+    **WRONG_CALLS,
     "two calls with one id": ours(role="assistant", parts=[CALL, CALL]),
     "a user's call": ours(parts=[CALL]),
     "own parent": ours(parent_id="message-1"),

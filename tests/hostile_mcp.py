@@ -122,53 +122,6 @@ def _handler(mcp: HostileMcp) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: Any) -> None:  # the base class's name
             """Nobody listens."""
 
-    def html(handler: Any, mcp: HostileMcp) -> None:
-        handler._send(b"<html>Sign in, please</html>", "text/html")
-
-    def refuse(handler: Any, mcp: HostileMcp) -> None:
-        words = SECRET + str(handler.headers["Authorization"])
-        handler._send(words.encode(), "text/plain", 401)
-
-    def hang(handler: Any, mcp: HostileMcp) -> None:
-        mcp.asked += 1
-        mcp.over.wait(30)
-
-    def move(handler: Any, mcp: HostileMcp) -> None:
-        handler._send(b"", "text/html", 307, Location=mcp.url("plain", "localhost"))
-
-    def squeeze(handler: Any, _: Any) -> None:
-        body = gzip.compress(b'{"jsonrpc": "2.0", "id": 1}' + b" " * 100_000_000)
-        handler._send(body, "application/json", Content_Encoding="gzip")
-
-    def long(handler: Any, mcp: HostileMcp) -> None:
-        handler._stream(lambda: b"data: " + b"x" * 65_536)
-
-    def flood(handler: Any, asked: Any) -> None:
-        note = b'data: {"jsonrpc": "2.0", "method": "notifications/none"}\n\n'
-        handler._stream(lambda: note * 1_000)
-
-    def lie(handler: Any, asked: Any) -> None:
-        content = [{"type": "text", "text": "for somebody else"}]
-        handler._answer({"id": "another"}, {"content": content})
-
-    def garbage(handler: Any, asked: Any) -> None:
-        handler._send(SECRET.encode() + b"{]\xff", "application/json")
-
-    def wrong(handler: Any, asked: Any) -> None:
-        handler._answer(asked, {"content": "none", "secret": SECRET})
-
-    def slow(handler: Any, asked: Any) -> None:
-        time.sleep(0.2)
-        handler._answer(asked, {"content": [], "structuredContent": {"a": [1]}})
-
-    _ANY: dict[str, Callable[[Any, HostileMcp], None]] = {
-        **{"html": html, "refuse": refuse, "hang": hang, "move": move},
-        **{"gzip": squeeze, "long": long},
-    }
-    _CALLS: dict[str, Callable[[Any, Any], None]] = {
-        **{"flood": flood, "lie": lie, "garbage": garbage, "wrong": wrong},
-        **{"plain": slow, "squeezed": squeeze},
-    }
     return Handler
 
 
@@ -196,4 +149,64 @@ def _pages(mcp: HostileMcp) -> dict[str, Any]:
 
 _LISTS: dict[str, Callable[[HostileMcp], dict[str, Any]]] = {
     **{"odd": _odd, "pages": _pages}
+}
+
+
+def html(handler: Any, mcp: HostileMcp) -> None:
+    handler._send(b"<html>Sign in, please</html>", "text/html")
+
+
+def refuse(handler: Any, mcp: HostileMcp) -> None:
+    words = SECRET + str(handler.headers["Authorization"])
+    handler._send(words.encode(), "text/plain", 401)
+
+
+def hang(handler: Any, mcp: HostileMcp) -> None:
+    mcp.asked += 1
+    mcp.over.wait(30)
+
+
+def move(handler: Any, mcp: HostileMcp) -> None:
+    handler._send(b"", "text/html", 307, Location=mcp.url("plain", "localhost"))
+
+
+def squeeze(handler: Any, _: Any) -> None:
+    body = gzip.compress(b'{"jsonrpc": "2.0", "id": 1}' + b" " * 100_000_000)
+    handler._send(body, "application/json", Content_Encoding="gzip")
+
+
+def long(handler: Any, mcp: HostileMcp) -> None:
+    handler._stream(lambda: b"data: " + b"x" * 65_536)
+
+
+def flood(handler: Any, asked: Any) -> None:
+    note = b'data: {"jsonrpc": "2.0", "method": "notifications/none"}\n\n'
+    handler._stream(lambda: note * 1_000)
+
+
+def lie(handler: Any, asked: Any) -> None:
+    content = [{"type": "text", "text": "for somebody else"}]
+    handler._answer({"id": "another"}, {"content": content})
+
+
+def garbage(handler: Any, asked: Any) -> None:
+    handler._send(SECRET.encode() + b"{]\xff", "application/json")
+
+
+def wrong(handler: Any, asked: Any) -> None:
+    handler._answer(asked, {"content": "none", "secret": SECRET})
+
+
+def slow(handler: Any, asked: Any) -> None:
+    time.sleep(0.2)
+    handler._answer(asked, {"content": [], "structuredContent": {"a": [1]}})
+
+
+_ANY: dict[str, Callable[[Any, HostileMcp], None]] = {
+    **{"html": html, "refuse": refuse, "hang": hang, "move": move},
+    **{"gzip": squeeze, "long": long},
+}
+_CALLS: dict[str, Callable[[Any, Any], None]] = {
+    **{"flood": flood, "lie": lie, "garbage": garbage, "wrong": wrong},
+    **{"plain": slow, "squeezed": squeeze},
 }

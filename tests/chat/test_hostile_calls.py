@@ -19,7 +19,7 @@ CALLS = (
     ("a b/<script>", "{}"),
     ("calculator", json.dumps({"expression": "1", "a": 10**30})),
     ("calculator", '{"expression": "1", "a": ' + "[" * 300 + "]" * 300 + "}"),
-    ("calculator", '{"expression": "' + "1+" * 100_000 + '1"}'),
+    ("calculator", '{"expression": "' + "1+" * 400 + '1"}'),
 )
 
 

@@ -11,6 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
+from django.conf import settings
+
 from agents.tools.base import ToolContext, ToolError
 from agents.tools.running import call as call_tool
 from agents.tools.running import cut, read_arguments
@@ -226,9 +228,9 @@ class Steps:
 
     def _left(self) -> float:
         """Seconds until the whole turn has to be over."""
-        plan = self._live.plan
-        total = plan.prompt.timeouts.total if plan.prompt else 0.0
-        return total - self._live.seconds
+        # Not the prompt's: of one that a fallback or a person's answer has made, the
+        # time before it is taken off already.
+        return float(settings.TURN_TOTAL_TIMEOUT) - self._live.seconds
 
     def _next(
         self,

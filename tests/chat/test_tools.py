@@ -258,3 +258,27 @@ def test_an_agent_lists_only_tools_that_exist(talk: Talk) -> None:
             "/api/v1/agents/assistant", json={"tools": ["calculator", "calculator"]}
         )
         assert answer.json()["tools"] == ["calculator"]
+
+
+def test_a_revision_made_in_the_middle_of_a_turn_does_not_change_it(
+    talk: Talk,
+) -> None:
+    """Neither its prompt nor the tools that it calls."""
+    give_tools(talk, "calculator")
+    talk.provider.enqueue(
+        Answer(text="Let me see. ", calls=(SUM,), pace=4), Answer(text="42.")
+    )
+    with talk.open() as stream:
+        stream.until("text-delta")
+        with entered(talk.tenant.scope):
+            agent = Agent.objects.get()
+            update_agent(agent=agent, author=None, tools=[], system_prompt="Be rude.")
+        stream.rest()
+    assert stream.text == "Let me see. 42."
+    reply = talk.messages(stream.conversation_id)[-1]
+    assert tool_parts(reply)[0]["output"] == "42"
+    first, second = (request.body for request in talk.provider.requests)
+    assert first["messages"][0] == second["messages"][0]
+    assert first["tools"] == second["tools"]
+    with entered(talk.tenant.scope):
+        assert Agent.objects.get().revision.number == reply["agent_revision"] + 1

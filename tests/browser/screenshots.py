@@ -20,7 +20,7 @@ from tests.browser.site import Site
 from tests.chat.test_pages import make_conversation
 from tests.factories import person
 from tests.provider import Answer, Provider
-from tests.servers import ROOT, LiveServer
+from tests.servers import ROOT
 
 FOLDER = ROOT / "var/screenshots"
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
@@ -80,9 +80,8 @@ def _fill(tenant: Tenant) -> dict[str, str]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_screenshots(
-    server: LiveServer, acme: Tenant, provider: Provider, theme: str, size: str
+    site: Site, acme: Tenant, provider: Provider, theme: str, size: str
 ) -> None:
-    site = Site(server, acme, provider)
     places = _fill(acme)
     width, height = SIZES[size]
     folder = FOLDER / f"{size}-{theme}"

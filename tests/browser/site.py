@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tenants.models import Tenant
+from tests.browser.chromium import Chromium
 from tests.factories import email_of, point_agent
 from tests.provider import Provider
 from tests.servers import LiveServer, host_of, session_cookie
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+TEXT = "[data-reply] >> nth=-1"
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 850}}
 
 
 class Site:
-    """A tenant's pages, and pages of a browser on them.
+    """A tenant's pages, and pages of a browser on them."""
 
-    Rows are written before the browser starts: Playwright keeps an event loop running
-    in this thread, where Django allows no query.
-    """
-
-    def __init__(self, server: LiveServer, tenant: Tenant, provider: Provider) -> None:
+    def __init__(
+        self,
+        server: LiveServer,
+        tenant: Tenant,
+        provider: Provider,
+        chromium: Chromium,
+    ) -> None:
         point_agent(tenant, provider.url)
         self.url = f"http://{host_of(tenant)}:{server.port}"
         self.email = email_of(tenant, "member")
+        self._chromium = chromium
         self.own_cookies = self._session(tenant, "member")
         self.owners_cookies = self._session(tenant, "owner")
         self.strangers_cookies = self._session(tenant, "stranger")
@@ -43,26 +47,18 @@ class Site:
     def page(
         self, *, signed_in: bool = True, cookies: Any = None, **options: Any
     ) -> Iterator[Page]:
-        """A page of a browser of its own, the member's unless `cookies` are given;
-        nothing may go wrong in its console."""
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=CHROMIUM,
-                args=["--no-sandbox", "--disable-background-networking"],
-            )
-            context = browser.new_context(base_url=self.url, **options)
+        """A page of a browser context of its own, the member's unless `cookies` are
+        given; nothing may go wrong in its console."""
+        with self._chromium.page(base_url=self.url, **options) as page:
             if signed_in:
-                context.add_cookies(cookies or self.own_cookies)
-            page = context.new_page()
-            page.set_default_timeout(15_000)
-            faults: list[str] = []
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.on("console", partial(_note_error, faults))
+                page.context.add_cookies(cookies or self.own_cookies)
             yield page
-            browser.close()
-        assert [fault for fault in faults if "Failed to load" not in fault] == []
 
 
-def _note_error(faults: list[str], said: ConsoleMessage) -> None:
-    if said.type == "error":
-        faults.append(said.text)
+def ask(page: Page, text: str) -> None:
+    page.get_by_label("Message", exact=True).fill(text)
+    page.get_by_role("button", name="Send").click()
+
+
+def wait_until_over(page: Page, said: str = "Reply complete") -> None:
+    expect(page.get_by_role("status")).to_have_text(said, timeout=15_000)

@@ -5,27 +5,27 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect
 
-from agents.models import Agent
+from agents.models import Agent, Provider
 from tenants.db import entered
 from tenants.models import Tenant
+<<<<<<< HEAD
 from tests.factories import PASSWORD, email_of, make_key, make_provider
 from tests.hostile_mcp import HostileMcp
 from tests.provider import Answer, Provider
 from tests.servers import LiveServer, host_of
+=======
+from tests.browser.site import Site
+from tests.factories import make_key
+from tests.provider import Answer
+from tests.provider import Provider as StandIn
+>>>>>>> 516dc9c (tests: Share one browser among all tests of a worker)
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
 PAGES = [
     "/admin/",
     "/admin/accounts/user/",
@@ -50,38 +50,25 @@ KEY = "sk-typed-into-a-browser-01"
 
 
 @contextmanager
-def signed_in(server: LiveServer, tenant: Tenant, **options: Any) -> Iterator[Page]:
-    """A page of the owner's; nothing may go wrong in its console."""
-    faults: list[str] = []
+def owner(site: Site, **options: Any) -> Iterator[Page]:
+    """A page of the owner's, of which the browser does not even warn."""
+    warnings: list[str] = []
 
-    def note(said: Any) -> None:
-        if said.type in {"error", "warning"}:
-            faults.append(f"{page.url}: {said.text}")
+    def note(said: ConsoleMessage) -> None:
+        if said.type == "warning":
+            warnings.append(f"{page.url}: {said.text}")
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
-        origin = f"http://{host_of(tenant)}:{server.port}"
-        page = browser.new_page(base_url=origin, **options)
-        page.set_default_timeout(15_000)
+    with site.page(cookies=site.owners_cookies, **options) as page:
         page.on("console", note)
-        page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
-        page.goto("/admin/")
-        page.get_by_label("E-mail").fill(email_of(tenant, "owner"))
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/admin/")
         yield page
-        browser.close()
-    assert faults == []
+    assert warnings == []
 
 
 def test_every_page_shows_without_a_word_from_the_console(
-    server: LiveServer, acme: Tenant
+    site: Site, acme: Tenant
 ) -> None:
     make_key(acme, "owner")
-    with signed_in(server, acme, color_scheme="dark") as page:
+    with owner(site, color_scheme="dark") as page:
         for path in PAGES:
             answer = page.goto(path)
             assert answer is not None
@@ -91,11 +78,12 @@ def test_every_page_shows_without_a_word_from_the_console(
 
 
 def test_a_provider_is_added_tested_and_answers_in_the_chat(
-    server: LiveServer, acme: Tenant, provider: Provider
+    site: Site, acme: Tenant, provider: StandIn
 ) -> None:
     """By clicks alone, as somebody does who never saw the code."""
     provider.on("mock-200x50ms-0ms", Answer(text="Hello from the new agent."))
-    with signed_in(server, acme) as page:
+    with owner(site) as page:
+        page.goto("/admin/")
         page.get_by_role("link", name="Providers").first.click()
         page.locator("a[href$='/provider/add/']").first.click()
         page.locator("#id_name").fill("own")
@@ -180,12 +168,11 @@ def test_an_mcp_server_is_added_checked_and_used_by_an_agent(
 
 
 def test_a_key_is_rotated_and_revoked_and_a_revision_comes_back(
-    server: LiveServer, acme: Tenant, provider: Provider
+    site: Site, acme: Tenant
 ) -> None:
     with entered(acme.scope):
-        agent = Agent.objects.get()
-    stand_in = make_provider(acme, base_url=provider.url)
-    with signed_in(server, acme) as page:
+        agent, stand_in = Agent.objects.get(), Provider.objects.get(name="standin")
+    with owner(site) as page:
         page.goto(f"/admin/agents/provider/{stand_in.pk}/keys/")
         page.get_by_label("New key").fill(KEY)
         page.get_by_role("button", name="Rotate").click()
@@ -198,5 +185,5 @@ def test_a_key_is_rotated_and_revoked_and_a_revision_comes_back(
         expect(page.get_by_text("was changed successfully")).to_be_visible()
         page.goto(f"/admin/agents/agent/{agent.pk}/revisions/")
         expect(page.get_by_text("+Another prompt.")).to_be_visible()
-        page.get_by_role("button", name="Restore revision 1").click()
-        expect(page.get_by_text("answers again, as revision 3")).to_be_visible()
+        page.get_by_role("button", name="Restore revision 2").click()
+        expect(page.get_by_text("answers again, as revision 4")).to_be_visible()

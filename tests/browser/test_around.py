@@ -7,22 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from chat.models import Conversation
 from tenants.db import entered
 from tenants.models import Tenant
-from tests.browser.site import CHROMIUM, Site
+from tests.browser.site import Site
 from tests.chat.test_pages import make_conversation
 from tests.provider import Answer, Provider
-from tests.servers import LiveServer
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 PAGES = [
     "/",
@@ -70,11 +64,6 @@ FOCUSED = """() => {
           what: one.outerHTML.slice(0, 120), visible: seen && ringed};
 }"""
 WHITE, BLACK = "rgb(255, 255, 255)", "rgb(26, 25, 23)"
-
-
-@pytest.fixture
-def site(server: LiveServer, acme: Tenant, provider: Provider) -> Site:
-    return Site(server, acme, provider)
 
 
 def listed(page: Page) -> Any:
@@ -203,7 +192,7 @@ def test_another_page_sees_a_turn_run_end_unread_and_read(
         other = page.context.new_page()
         other.goto("/conversations")
         other.goto("/")
-        provider.enqueue(Answer(tokens=60, pace=20))
+        provider.enqueue(Answer(tokens=40, pace=30))
         page.goto("/")
         page.get_by_label("Message", exact=True).fill("Count slowly")
         page.keyboard.press("Enter")

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tenants.models import Tenant
-from tests.browser.site import CHROMIUM, Site
+from tests.browser.site import TEXT, Site, ask, wait_until_over
 from tests.factories import PASSWORD
 from tests.provider import SECRET_MARKER, Answer, Provider
-from tests.servers import LiveServer
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-TEXT = "[data-reply] >> nth=-1"
-
-
-@pytest.fixture
-def site(server: LiveServer, acme: Tenant, provider: Provider) -> Site:
-    return Site(server, acme, provider)
-
-
-def ask(page: Page, text: str) -> None:
-    page.get_by_label("Message", exact=True).fill(text)
-    page.keyboard.press("Enter")
-
-
-def wait_until_over(page: Page, said: str = "Reply complete") -> None:
-    expect(page.get_by_role("status")).to_have_text(said, timeout=15_000)
 
 
 def test_a_person_signs_in_asks_and_watches_the_reply_grow(
     site: Site, provider: Provider
 ) -> None:
-    provider.enqueue(Answer(text="**Bold** words " + "and more " * 40, pace=25))
+    provider.enqueue(Answer(text="**Bold** words " + "and more " * 40, pace=60))
     with site.page(signed_in=False) as page:
         page.goto("/")
-        page.keyboard.type(site.email)  # the first field has the focus
+        expect(page.get_by_label("E-mail")).to_be_focused()
+        page.keyboard.type(site.email)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_label("Message", exact=True)).to_be_focused()
-        ask(page, "Tell me\tmore")
+        page.get_by_label("Message", exact=True).fill("Tell me\tmore")
+        page.keyboard.press("Enter")
         expect(page.locator(TEXT).locator("strong")).to_have_text("Bold")
         expect(page.get_by_role("button", name="Stop")).to_be_visible()
         grown = page.locator(TEXT).inner_text()
@@ -119,7 +98,7 @@ def test_a_stream_that_breaks_off_is_never_shown_as_complete(
 def test_a_reload_in_mid_reply_joins_it_without_losing_a_word(
     site: Site, provider: Provider
 ) -> None:
-    provider.enqueue(Answer(tokens=60, pace=20))
+    provider.enqueue(Answer(tokens=60, pace=40))
     with site.page() as page:
         page.goto("/")
         ask(page, "Count")
@@ -193,7 +172,7 @@ def test_a_message_whose_answer_was_lost_is_sent_again_only_once(
 def test_the_view_follows_the_text_unless_the_reader_scrolled_up(
     site: Site, provider: Provider
 ) -> None:
-    provider.enqueue(Answer(text="A line.\n\n" * 150, pace=60))
+    provider.enqueue(Answer(text="A line.\n\n" * 150, pace=75))
     with site.page(viewport={"width": 800, "height": 500}) as page:
         page.goto("/")
         ask(page, "Scroll")

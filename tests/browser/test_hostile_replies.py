@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
-from tenants.models import Tenant
-from tests.browser.site import CHROMIUM, Site
+from tests.browser.site import Site
 from tests.provider import Answer, Provider
-from tests.servers import LiveServer
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
 EVIL = "https://evil.example"
 CORPUS = (
     # scripts
@@ -43,11 +36,6 @@ CORPUS = (
     "\u202ereversed\u2066 \u200bzero\ufeff \u0430pple.com \ud7ff \x0b",
     "| a |\n|--|\n| <img src=x onerror=alert(16)> |",
 )
-
-
-@pytest.fixture
-def site(server: LiveServer, acme: Tenant, provider: Provider) -> Site:
-    return Site(server, acme, provider)
 
 
 def test_a_hostile_reply_runs_nothing_and_loads_nothing(

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 from tenants.db import entered
 from tenants.models import Tenant
-from tests.browser.site import CHROMIUM, Site
+from tests.browser.site import Site
 from tests.chat.test_budgets import reported
 from tests.chat.test_pages import make_conversation
 from tests.factories import person
 from tests.provider import Answer, Provider
-from tests.servers import LiveServer
 from usage.models import Budget
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-
-
-@pytest.fixture
-def site(server: LiveServer, acme: Tenant, provider: Provider) -> Site:
-    return Site(server, acme, provider)
 
 
 def test_a_turn_shows_in_other_tabs_and_devices_and_what_is_seen_is_seen(

@@ -8,28 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tenants.models import Tenant
-from tests.browser.site import CHROMIUM, Site
+from tests.browser.site import DESKTOP, PHONE, Site, ask
 from tests.chat.test_pages import make_conversation
 from tests.provider import Answer, Provider
-from tests.servers import LiveServer
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 850}}
-
-
-@pytest.fixture
-def site(server: LiveServer, acme: Tenant, provider: Provider) -> Site:
-    return Site(server, acme, provider)
-
-
-def ask(page: Page, text: str) -> None:
-    field = page.get_by_label("Message", exact=True)
-    field.fill(text)
-    page.get_by_role("button", name="Send").click()
 
 
 def replied(page: Page, text: str) -> None:
@@ -163,9 +144,11 @@ def test_without_scripts_versions_are_made_chosen_and_deleted(
         page.goto("/")
         page.get_by_label("Message", exact=True).fill("Ask")
         page.get_by_role("button", name="Send").click()
+        page.reload()  # sooner than the page does it by itself
         replied(page, "First.")
         expect(page.get_by_role("button", name="Edit")).to_be_hidden()
         page.locator(".reply").get_by_role("button", name="Try again").click()
+        page.reload()
         replied(page, "Second.")
         page.get_by_role("button", name="Previous version").click()
         replied(page, "First.")

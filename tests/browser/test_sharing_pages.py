@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 
 from chat.models import Conversation
 from chat.services import sharing
 from tenants.db import entered
 from tenants.models import Tenant
-from tests.browser.site import CHROMIUM, Site
+from tests.browser.site import Site
 from tests.browser.test_around import PHONE, check
 from tests.chat.test_pages import make_conversation
 from tests.factories import email_of
 from tests.provider import Answer, Provider
-from tests.servers import LiveServer
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-
-
-@pytest.fixture
-def site(server: LiveServer, acme: Tenant, provider: Provider) -> Site:
-    return Site(server, acme, provider)
 
 
 def shared(tenant: Tenant, made: Conversation, whom: str, role: str = "viewer") -> Any:

@@ -9,18 +9,9 @@ from agents.models import Agent
 from agents.services import create_mcp_server, update_agent
 from tenants.db import entered
 from tenants.models import Tenant
-from tests.browser.site import Site
-from tests.browser.test_chat_page import (
-    TEXT,
-    ask,
-    pytestmark,
-    site,
-    wait_until_over,
-)
+from tests.browser.site import TEXT, Site, ask, wait_until_over
 from tests.mcp_server import McpStandIn
 from tests.provider import Answer, Provider
-
-__all__ = ["pytestmark", "site"]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ bench: $(VENV)/.installed-dev $(VENV)/proxy/.installed
 	$(BIN)/python -m bench
 
 screenshots: $(VENV)/.installed-dev system-packages
-	$(BIN)/python -m pytest -q tests/browser/screenshots.py
+	$(BIN)/python -m pytest -q tests/browser/screenshots.py \
+		tests/browser/screenshots_chat.py
 
 # Needs gettext. The compiled catalogues are kept in Git too: whoever runs Parley needs
 # no tool for them, and tests/test_translations.py compares the two.

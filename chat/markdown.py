@@ -22,6 +22,8 @@ from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 from pyromark.event import BrokenLink, Event
 
+from chat import maths
+
 Definitions = Mapping[str, tuple[str, str]]  # normalised label -> (address, title)
 
 
@@ -39,6 +41,7 @@ OPTIONS = (
     | pyromark.Options.ENABLE_STRIKETHROUGH
     | pyromark.Options.ENABLE_TASKLISTS
 )
+_WITH_MATH = OPTIONS | pyromark.Options.ENABLE_MATH
 # What one reply may cost the event loop. The parser fills short rows up to the table's
 # width, so a few characters can mean thousands of cells; and deep nesting costs its
 # square. Text from the block on that goes past a limit is shown as it was written.
@@ -62,12 +65,14 @@ _ALLOWED = {
     "span": {"class"},
     "td": {"class"},
     "th": {"class", "scope"},
+    **maths.ATTRIBUTES,
 }
 CLEANER = nh3.Cleaner(
     tags={
         *_ALLOWED,
         *("blockquote", "br", "del", "em", "h4", "h5", "h6", "hr", "strong"),
         *("table", "tbody", "thead", "tr", "ul"),
+        *maths.TAGS,
     },
     attributes=_ALLOWED,
     link_rel="nofollow noopener noreferrer",
@@ -118,8 +123,52 @@ def parse_blocks(
     Labels that neither the text nor `known` defines go to `unresolved`, with the
     offset of their use. A text that goes past a limit ends with a block of code, the
     rest of it as it was written.
-    """
 
+    Blocks are what Markdown makes of the text; formulas are found inside of each, so
+    that they cannot join what a stream has rendered apart.
+    """
+    source = b""
+    defined: Definitions | None = None
+    for block in _blocks(text, OPTIONS, known, unresolved, padding_max):
+        if maths.has_math(text) and not _is_code(block):
+            source = source or text.encode()
+            first = source.rfind(b"\n", 0, block.start) + 1
+            if defined is None:
+                defined = {**definitions_of(text), **known}
+            block = _with_math(block, source[first : block.end].decode(), defined)
+        yield block
+
+
+def _is_code(block: Block) -> bool:
+    match block.events[0]:
+        case {"Start": {"CodeBlock": _}}:
+            return True
+    return False
+
+
+def definitions_of(text: str) -> dict[str, tuple[str, str]]:
+    """What the text's links may refer to."""
+    if "]:" not in text:
+        return {}
+    found = pyromark.reference_definitions(text, options=OPTIONS)
+    return {label_key(k): (v["dest"], v["title"] or "") for k, v in found.items()}
+
+
+def _with_math(block: Block, source: str, known: Definitions) -> Block:
+    """The block with its formulas as such, parsed once more."""
+    if not maths.has_math(source):
+        return block
+    again = _blocks(maths.marked(source), _WITH_MATH, known, None, PADDING_MAX)
+    return block._replace(events=[event for part in again for event in part.events])
+
+
+def _blocks(
+    text: str,
+    options: pyromark.Options,
+    known: Definitions,
+    unresolved: list[tuple[int, str]] | None,
+    padding_max: int,
+) -> Iterator[Block]:
     def resolve(link: BrokenLink) -> tuple[str, str] | None:
         label = label_key(link["reference"])
         if unresolved is not None and label not in known:
@@ -129,7 +178,7 @@ def parse_blocks(
     depth = start = end = row_end = padding = 0
     events: list[Event] = []
     for event, place in pyromark.events_with_range(
-        text, options=OPTIONS, merge_text=True, broken_link_callback=resolve
+        text, options=options, merge_text=True, broken_link_callback=resolve
     ):
         if depth == 0:
             start, end, events, padding = place["start"], place["end"], [], 0
@@ -208,6 +257,10 @@ class Writer:
                 self._out.append(self._closers.pop())
             case {"Code": str(text)}:
                 self._out.append(f"<code>{escape(text)}</code>")
+            case {"InlineMath": str(tex)}:
+                self._out.append(maths.math_html(tex, display=False))
+            case {"DisplayMath": str(tex)}:
+                self._out.append(maths.math_html(tex, display=True))
             case {"Html": str(text)} | {"InlineHtml": str(text)}:
                 is_break = _LINE_BREAK_TAG.fullmatch(text)
                 self._out.append("<br>" if is_break else escape(text))

@@ -10,18 +10,16 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-import pyromark
 from django.utils.safestring import SafeString, mark_safe
 from pyromark.event import Event
 
 from chat.markdown import (
     CLEANER,
-    OPTIONS,
     PADDING_MAX,
     Block,
     Writer,
     code_block,
-    label_key,
+    definitions_of,
     language_of,
     normalise,
     parse_blocks,
@@ -245,12 +243,8 @@ class BlockRenderer:
 
     def _define(self, source: str) -> None:
         """Learn the finished blocks' definitions and use them in earlier blocks."""
-        if "]:" not in source:
-            return
-        found = pyromark.reference_definitions(source, options=OPTIONS)
-        for label, link in found.items():
-            place = (link["dest"], link["title"] or "")
-            self._definitions.setdefault(label_key(label), place)
+        for label, place in definitions_of(source).items():
+            self._definitions.setdefault(label, place)
         for number, labels, block in self._waiting:
             if labels & self._definitions.keys():
                 labels.difference_update(self._definitions)

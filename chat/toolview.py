@@ -10,16 +10,17 @@ from typing import Any, Final
 
 from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy
 
 from chat.parts import Part, tool_name
 
 _STATES: Final = {
-    "input-available": "running",
-    "approval-requested": "waiting for you",
-    "approval-responded": "running",
-    "output-available": "done",
-    "output-error": "failed",
-    "output-denied": "not allowed",
+    "input-available": gettext_lazy("running"),
+    "approval-requested": gettext_lazy("waiting for you"),
+    "approval-responded": gettext_lazy("running"),
+    "output-available": gettext_lazy("done"),
+    "output-error": gettext_lazy("failed"),
+    "output-denied": gettext_lazy("not allowed"),
 }
 # What nobody would read on a page; the stored part has all of it.
 _SHOWN: Final = 20_000

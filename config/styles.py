@@ -22,7 +22,16 @@ from django.views.decorators.http import require_safe
 
 # In this order; the later ones build on the earlier.
 SHEETS: Final = {
-    "chat": ("base", "reply", "frame", "chat", "controls", "sharing", "output"),
+    "chat": (
+        "base",
+        "reply",
+        "special",
+        "frame",
+        "chat",
+        "controls",
+        "sharing",
+        "output",
+    ),
     "pages": ("base", "frame", "pages", "sharing", "output"),
 }
 _KEPT = "public, max-age=31536000, immutable"

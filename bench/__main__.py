@@ -18,6 +18,7 @@ BENCHES = {
     "lanes": PERFORMANCE,
     "conversations": PERFORMANCE,
     "search": PERFORMANCE,
+    "pages": PERFORMANCE,
     "usage": USAGE,
     "ledger": USAGE,
 }

@@ -67,6 +67,29 @@ def prepare(folder: Path, url: str) -> Prepared:
     return Prepared(key=key.strip(), environment=environment)
 
 
+_SESSION = """
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from accounts.models import User
+from tenants.db import entered
+from tenants.services import tenant_by_slug
+with entered(tenant_by_slug("bench").scope):
+    user = User.objects.get()
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    print(session.session_key)
+"""
+
+
+def session() -> str:
+    """The key of a session of the owner's, for a browser's cookie."""
+    return _manage("shell", "-v0", "-c", _SESSION).strip()
+
+
 def stored_turns() -> int:
     """Turns whose reply is complete and whose usage is recorded, as reported."""
     query = f"""

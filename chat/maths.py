@@ -18,6 +18,20 @@ from math_core import LatexError, LatexToMathML
 _NESTING: Final = re.compile(r"[\\{^_']")
 NESTING_MAX: Final = 500
 LENGTH_MAX: Final = 4_000
+# Each bracket that nothing closes doubles its time. Intervals as [0, 1) have their end.
+UNCLOSED_MAX: Final = 8
+_BRACKET: Final = re.compile(
+    r"""
+    (?P<group> \{ | \\(?:left|begin)(?![A-Za-z]) )
+  | (?P<end> \} | \\(?:right|end)(?![A-Za-z]) )
+  | (?P<cell> & | \\\\ | \\middle(?![A-Za-z]) )
+  | (?P<open> [(\[⟨⌈⌊⟦] | \\\{ | \\(?:lbrace|lbrack|langle|l[vV]ert|lceil|lfloor|lgroup
+        |lmoustache|llbracket|ulcorner|llcorner|lparen)(?![A-Za-z]) )
+  | (?P<close> [)\]⟩⌉⌋⟧] | \\\} | \\(?:rbrace|rbrack|rangle|r[vV]ert|rceil|rfloor|rgroup
+        |rmoustache|rrbracket|urcorner|lrcorner|rparen)(?![A-Za-z]) )
+  | \\. """,
+    re.VERBOSE | re.DOTALL,
+)
 # No commands of the text's own: what they expand to has no bound.
 _CONVERTER: Final = LatexToMathML(max_expansions=0, fancy_error=False)
 
@@ -99,12 +113,35 @@ def math_html(tex: str, *, display: bool) -> str:
     plain = f"<code>{escape(f'{mark}{tex}{mark}')}</code>"
     if len(tex) > LENGTH_MAX or len(_NESTING.findall(tex)) > NESTING_MAX:
         return plain
+    if _unclosed(tex) > UNCLOSED_MAX:
+        return plain
     try:
         made = _CONVERTER.convert_with_local_state(tex, displaystyle=display)
     except LatexError:
         return plain
     opening = f'<math alttext="{escape(tex.strip())}"'
     return _STYLE.sub(_classes, made.replace("<math", opening, 1))
+
+
+def _unclosed(tex: str) -> int:
+    """Brackets that are not closed in the group in which they stand."""
+    count = here = 0
+    outside: list[int] = []
+    for found in _BRACKET.finditer(tex):
+        match found.lastgroup:
+            case "open":
+                here += 1
+            case "close":
+                here = max(0, here - 1)
+            case "group":
+                outside.append(here)
+                here = 0
+            case "end":
+                count += here
+                here = outside.pop() if outside else 0
+            case "cell":
+                count, here = count + here, 0
+    return count + here + sum(outside)
 
 
 def _classes(found: re.Match[str]) -> str:

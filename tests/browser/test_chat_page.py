@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.site import TEXT, Site, ask, wait_until_over
+from tests.browser.site import DESKTOP, PHONE, TEXT, Site, ask, wait_until_over
 from tests.factories import PASSWORD
 from tests.provider import SECRET_MARKER, Answer, Provider
+
+SIZES = pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+# Being offline ends no connection that there is.
+CUT = """
+    const real = window.fetch;
+    window.fetch = async (...asked) => {
+        const answer = await real(...asked);
+        window.fetch = real;
+        const reader = answer.body.getReader();
+        let left = 8;
+        const body = new ReadableStream({
+            async pull(rest) {
+                const { value } = await reader.read();
+                left -= 1;
+                left ? rest.enqueue(value) : rest.error(new TypeError("cut"));
+            },
+        });
+        return new Response(body, { headers: answer.headers });
+    };
+"""
+WORDS = " ".join(f"w{number}" for number in range(60))
 
 
 def test_a_person_signs_in_asks_and_watches_the_reply_grow(
@@ -95,25 +119,65 @@ def test_a_stream_that_breaks_off_is_never_shown_as_complete(
         expect(page.locator(TEXT)).to_contain_text("w19")
 
 
+@SIZES
 def test_a_reload_in_mid_reply_joins_it_without_losing_a_word(
-    site: Site, provider: Provider
+    site: Site, provider: Provider, size: dict[str, Any]
 ) -> None:
     provider.enqueue(Answer(tokens=60, pace=40))
-    with site.page() as page:
+    with site.page(**size) as page:
         page.goto("/")
         ask(page, "Count")
         expect(page.locator(TEXT)).to_contain_text("w5")
         page.reload()
         wait_until_over(page)
-        words = " ".join(f"w{number}" for number in range(60))
-        expect(page.locator(TEXT)).to_have_text(words)
+        expect(page.locator(TEXT)).to_have_text(WORDS)
 
 
+@SIZES
+def test_a_dropped_connection_is_told_and_taken_up_again(
+    site: Site, provider: Provider, size: dict[str, Any]
+) -> None:
+    provider.enqueue(Answer(tokens=60, pace=40))
+    with site.page(**size) as page:
+        page.add_init_script(CUT)
+        page.goto("/")
+        ask(page, "Count")
+        expect(page.locator(TEXT)).to_contain_text("w2")
+        page.context.set_offline(True)
+        lost = "The connection is lost. Reconnecting…"
+        expect(page.get_by_role("status")).to_have_text(lost)
+        page.context.set_offline(False)
+        wait_until_over(page)
+        expect(page.locator(TEXT)).to_have_text(WORDS)
+
+
+@SIZES
+def test_a_second_tab_follows_live_and_stops_both(
+    site: Site, provider: Provider, size: dict[str, Any]
+) -> None:
+    provider.enqueue(Answer(text="Hello."), Answer(tokens=2_000, pace=30))
+    with site.page(**size) as page:
+        page.goto("/")
+        ask(page, "Hi")
+        wait_until_over(page)
+        other = page.context.new_page()
+        other.goto(page.url)
+        expect(other.locator(TEXT)).to_have_text("Hello.")
+        ask(page, "Count")
+        expect(other.locator(".user")).to_have_count(2)
+        expect(other.locator(TEXT)).to_contain_text("w5")
+        other.get_by_role("button", name="Stop").click()
+        for tab in (page, other):
+            expect(tab.locator(".mark.stopped")).to_be_visible()
+        assert page.locator(TEXT).inner_text() == other.locator(TEXT).inner_text()
+
+
+@SIZES
 def test_a_message_sent_offline_waits_and_goes_by_itself(
-    site: Site, provider: Provider
+    site: Site, provider: Provider, size: dict[str, Any]
 ) -> None:
     provider.enqueue(Answer(text="Kept."))
-    with site.page() as page:
+    with site.page(**size) as page:
         page.route("**/api/v1/chat*", lambda route: route.abort())
         page.goto("/")
         ask(page, "Do not lose me")

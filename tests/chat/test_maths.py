@@ -18,6 +18,7 @@ def alternative(html: str) -> list[str]:
     [
         ("$x_1$ and $y_2$, ($z$)-axis.", ["x_1", "y_2", "z"]),
         ("$$\nx\n$$", ["x"]),
+        (r"$" + r"f(\frac{1}{2})" * 9 + "$", [r"f(\frac{1}{2})" * 9]),
         (r"\(a * b * c\) and \[a_b\]", ["a * b * c", "a_b"]),
         ("\\[\nx\\\\[2pt]\n\\]", ["x\\\\[2pt]"]),
         ("- $x$\n- > $$y$$\n\n| a |\n|--|\n| $z$ |", ["x", "y", "z"]),
@@ -69,6 +70,8 @@ def test_what_surrounds_a_price_keeps_its_meaning() -> None:
         r"\newcommand{\a}{\a\a}\a",
         r"\sqrt" * (NESTING_MAX + 1) + "x",
         "x" * (LENGTH_MAX + 1),
+        "(" * 40 + "x",
+        "{" + "(" * 40 + "}" + ")" * 40,
     ],
 )
 def test_what_cannot_be_written_stands_as_it_was(tex: str) -> None:

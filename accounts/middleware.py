@@ -20,7 +20,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
-from accounts.preferences import COOKIE, Preferences
+from accounts.preferences import COOKIE, Preferences, language_of
 
 # static/js/around/frame.js sets it to the browser's own.
 ZONE_COOKIE = "zone"
@@ -47,9 +47,7 @@ class PreferencesMiddleware:
         if request.path.startswith(PROGRAMS) and not _is_for_page(request):
             return await self.get_response(request)
         # No reset afterwards: every request runs in a context of its own.
-        translation.activate(
-            chosen.language or translation.get_language_from_request(request)
-        )
+        translation.activate(language_of(request))
         timezone.activate(
             _zone(request.COOKIES.get(ZONE_COOKIE, "")) or settings.TIME_ZONE
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.http import HttpRequest
+from django.utils import translation
 
 from accounts.models import User
 
@@ -45,3 +47,9 @@ class Preferences:
 
 
 _NOTHING_CHOSEN = Preferences()
+
+
+def language_of(request: HttpRequest) -> str:
+    """What a page is written in for whom this request comes from."""
+    chosen = Preferences.from_cookie(request.COOKIES.get(COOKIE, ""))
+    return chosen.language or translation.get_language_from_request(request)

@@ -37,6 +37,8 @@ _CONVERTER: Final = LatexToMathML(max_expansions=0, fancy_error=False)
 
 # What the converter says by styles, which our policy does not allow.
 _STYLE: Final = re.compile(r' style="([^"]*)"')
+# References lead to numbers of equations, which nothing here has.
+_ANCHOR: Final = re.compile(r"</?a\b[^>]*>")
 _CLASSES: Final = {
     "text-align: right": "right",
     "text-align: left": "left",
@@ -120,7 +122,8 @@ def math_html(tex: str, *, display: bool) -> str:
     except LatexError:
         return plain
     opening = f'<math alttext="{escape(tex.strip())}"'
-    return _STYLE.sub(_classes, made.replace("<math", opening, 1))
+    made = _ANCHOR.sub("", made.replace("<math", opening, 1))
+    return _STYLE.sub(_classes, made)
 
 
 def _unclosed(tex: str) -> int:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import orjson
 from django.http import StreamingHttpResponse
+from django.utils import translation
 
 from chat import metrics
 from chat.parts import Part, asked_part, change_part
@@ -189,10 +190,12 @@ class PartEncoder:
 
 
 class HTMLEncoder(PartEncoder):
-    """For our page: the reply as rendered blocks instead of text deltas."""
+    """For our page, in its language: the reply as rendered blocks instead of text
+    deltas."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = "en") -> None:
         super().__init__()
+        self._language = language
         self._renderer = BlockRenderer()
         self._first = 0  # number of the renderer's first block
         self._calls: dict[str, tuple[int, Part]] = {}
@@ -225,7 +228,9 @@ class HTMLEncoder(PartEncoder):
             self._calls[event.call_id] = (number, asked_part(event))
         number, part = self._calls[event.call_id]
         change_part(part, event)
-        yield _block(number, render_tool(part))
+        with translation.override(self._language):
+            html = render_tool(part)
+        yield _block(number, html)
 
 
 def _block(number: int, html: str) -> dict[str, Any]:

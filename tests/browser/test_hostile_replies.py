@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from chat.models import Message
+from tenants.db import entered
+from tenants.models import Tenant
 from tests.browser.site import Site
+from tests.browser.states import make_states
 from tests.provider import Answer, Provider
 
 EVIL = "https://evil.example"
@@ -35,7 +39,37 @@ CORPUS = (
     "[https://bank.example](https://evil.example/\u202emoc.knab)",
     "\u202ereversed\u2066 \u200bzero\ufeff \u0430pple.com \ud7ff \x0b",
     "| a |\n|--|\n| <img src=x onerror=alert(16)> |",
+    # formulas
+    r"$\text{<img src=x onerror=alert(17)>}$ $\href{javascript:alert(18)}{x}$",
+    r"$$\color{red;background:url(//evil.example/i)}{x} \style{position:fixed}{y}$$",
+    r"$\mathrm{</mi><script>alert(19)</script>}$ $\class{composer}{x} \cssId{a}{y}$",
+    r"\(\text{</mtext></math><style>*{display:none}</style>}\) $\eqref{javascript:x}$",
+    r"$$\begin{array}{c}\text{<annotation-xml encoding=text/html><img src=x>}"
+    r"\end{array}$$",
 )
+TOOL = '"><script>alert(20)</script><img src=x onerror=alert(21)>\u202etxt.exe'
+
+
+def test_a_hostile_tool_runs_nothing_and_loads_nothing(
+    site: Site, acme: Tenant
+) -> None:
+    made = make_states(acme)["tools"]
+    with entered(acme.scope):
+        reply = Message.objects.get(conversation=made, role="assistant")
+        for part in reply.parts:
+            if "output" in part:
+                part |= {"type": f"tool-{TOOL}", "input": TOOL, "output": TOOL}
+            elif "text" in part:
+                part["text"] = TOOL
+        reply.save()
+    with site.page() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: asked.append(dialog.message))
+        page.goto(f"/c/{made.pk}")
+        expect(page.locator(".tool").first).to_contain_text("<script>alert(20)")
+        expect(page.locator(".reply :is(script, img)")).to_have_count(0)
+        assert [url for url in asked if not url.startswith(site.url)] == []
 
 
 def test_a_hostile_reply_runs_nothing_and_loads_nothing(

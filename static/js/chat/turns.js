@@ -86,15 +86,18 @@ export async function show(response, article, question = null) {
 /** Reads until the last part, joining again whenever the line breaks: the turn goes on at
  * the server. Ends too when nothing runs there any more. */
 async function follow(response, take, isWanted) {
-  for (let tries = 0; isWanted(); tries += 1) {
+  for (let [tries, wait] = [0, 0]; isWanted(); tries += 1) {
     if (response && (await read(response, take))) {
       return;
     }
     if (tries) {
       room.say(words.reconnecting);
-      await pause(null, "", Math.min(8, 2 ** (tries - 2)));
+      await pause(null, "", wait || Math.min(8, 2 ** (tries - 2)));
     }
-    response = await stream.follow(room.id).catch((error) => (error.passes ? undefined : null));
+    response = await stream.follow(room.id).catch((error) => {
+      wait = error.wait;
+      return error.passes ? undefined : null;
+    });
     if (response === null) {
       return;
     }
@@ -123,7 +126,7 @@ async function settle(messageId, isWanted) {
       if (!error.passes) {
         return undefined;
       }
-      await pause(null, "", Math.min(30, 2 ** tries));
+      await pause(null, "", error.wait || Math.min(30, 2 ** tries));
     }
   }
   return undefined;

@@ -51,6 +51,7 @@ _READY = """() => {
   const paint = performance.getEntriesByName('first-contentful-paint')[0];
   return [paint?.startTime ?? 0, one.domContentLoadedEventEnd, one.loadEventEnd];
 }"""
+_PAINTED = "performance.getEntriesByName('first-contentful-paint').length"
 _KEY = """() => new Promise((resolve) => {
   const field = document.getElementById('message');
   field.addEventListener('keydown', () => {
@@ -185,6 +186,7 @@ def _opened(visit: Visit, speed: int) -> dict[str, str]:
 def _times(visit: Visit, speed: int, path: str) -> list[float]:
     with visit.page(speed) as (page, _):
         page.goto(path, wait_until="load")
+        page.wait_for_function(_PAINTED)
         times: list[float] = page.evaluate(_READY)
         return times
 

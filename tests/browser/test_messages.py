@@ -144,11 +144,9 @@ def test_without_scripts_versions_are_made_chosen_and_deleted(
         page.goto("/")
         page.get_by_label("Message", exact=True).fill("Ask")
         page.get_by_role("button", name="Send").click()
-        page.reload()  # sooner than the page does it by itself
         replied(page, "First.")
         expect(page.get_by_role("button", name="Edit")).to_be_hidden()
         page.locator(".reply").get_by_role("button", name="Try again").click()
-        page.reload()
         replied(page, "Second.")
         page.get_by_role("button", name="Previous version").click()
         replied(page, "First.")

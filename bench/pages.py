@@ -46,12 +46,14 @@ _WATCH = """() => {
   };
   requestAnimationFrame(frame);
 }"""
-_READY = """() => {
+_READY = """async () => {
+  await new Promise((resolve) => new PerformanceObserver((list) => {
+    list.getEntriesByName('first-contentful-paint').forEach(resolve);
+  }).observe({type: 'paint', buffered: true}));
   const [one] = performance.getEntriesByType('navigation');
-  const paint = performance.getEntriesByName('first-contentful-paint')[0];
-  return [paint?.startTime ?? 0, one.domContentLoadedEventEnd, one.loadEventEnd];
+  const [paint] = performance.getEntriesByName('first-contentful-paint');
+  return [paint.startTime, one.domContentLoadedEventEnd];
 }"""
-_PAINTED = "performance.getEntriesByName('first-contentful-paint').length"
 _KEY = """() => new Promise((resolve) => {
   const field = document.getElementById('message');
   field.addEventListener('keydown', () => {
@@ -186,7 +188,6 @@ def _opened(visit: Visit, speed: int) -> dict[str, str]:
 def _times(visit: Visit, speed: int, path: str) -> list[float]:
     with visit.page(speed) as (page, _):
         page.goto(path, wait_until="load")
-        page.wait_for_function(_PAINTED)
         times: list[float] = page.evaluate(_READY)
         return times
 

@@ -75,6 +75,20 @@ def test_a_stopped_reply_goes_on_and_a_message_is_forked_and_deleted(
         expect(page.locator(".user")).to_have_count(1)
 
 
+def test_a_reply_is_copied_with_its_formulas_as_tex(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(text="**So** $x^2$ costs $5."))
+    with site.page(permissions=["clipboard-read", "clipboard-write"]) as page:
+        page.goto("/")
+        ask(page, "Square")
+        page.get_by_role("button", name="Copy reply").click()
+        expect(page.get_by_role("status")).to_have_text("Copied")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == "So $x^2$ costs $5."
+        expect(page.locator("[data-reply] math")).to_have_count(1)
+
+
 def test_the_picker_finds_by_keyboard_and_gives_the_focus_back(
     site: Site, provider: Provider
 ) -> None:

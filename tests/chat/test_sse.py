@@ -23,6 +23,7 @@ from chat.turns.events import (
     Errored,
     Opened,
     Titled,
+    ToolAsked,
     TurnEvent,
 )
 from llm.events import ReasoningDelta, TextDelta, Usage
@@ -161,6 +162,13 @@ def test_an_unpriced_model_has_no_cost_and_a_free_one_costs_zero() -> None:
         finish = parts_of(PartEncoder().encode([completed]))[-1]
         assert finish["messageMetadata"]["cost"] == told
         assert finish["messageMetadata"]["estimated"] is True
+
+
+def test_a_call_is_shown_in_the_language_of_the_page() -> None:
+    asked = ToolAsked("call-1", "clock", {})
+    for language, said in (("en", "running"), ("de", "läuft")):
+        parts = parts_of(HTMLEncoder(language).encode([OPENED, asked]))
+        assert f">{said}<" in parts[-1]["data"]["html"]
 
 
 def test_our_page_gets_blocks_in_place_of_text() -> None:

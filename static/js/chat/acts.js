@@ -57,10 +57,22 @@ function regenerate(id, choice) {
 async function copy(button) {
   const code = button.closest(".code")?.querySelector("code");
   const text = button.closest("[data-message]").querySelector("[data-reply], [data-text]");
-  await navigator.clipboard.writeText(code ? code.textContent : text.innerText);
+  await navigator.clipboard.writeText(code ? code.textContent : written(text));
   button.dataset.done = "";
   room.say(room.words.copied, true);
   setTimeout(() => delete button.dataset.done, 1500);
+}
+
+/** What can be read there, with formulas as TeX. */
+function written(root) {
+  const formulas = [...root.querySelectorAll("math")].map((math) => {
+    const mark = math.getAttribute("display") === "block" ? "$$" : "$";
+    return [math, new Text(mark + math.getAttribute("alttext") + mark)];
+  });
+  formulas.forEach(([math, tex]) => math.replaceWith(tex));
+  const text = root.innerText;
+  formulas.forEach(([math, tex]) => tex.replaceWith(math));
+  return text;
 }
 
 /** In place; the old version stays as a branch. */

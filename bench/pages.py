@@ -155,9 +155,7 @@ def _opened(visit: Visit, speed: int) -> dict[str, str]:
         ("all 1,000 messages", f"/c/volume-1?messages={MESSAGES}"),
     ):
         ready = [_times(visit, speed, path) for _ in range(5)]
-        paint, usable, _ = (
-            statistics.median(each) for each in zip(*ready, strict=True)
-        )
+        paint, usable = (statistics.median(each) for each in zip(*ready, strict=True))
         rows[f"{name}: first paint"] = f"{paint:.0f} ms"
         rows[f"{name}: composer usable"] = f"{usable:.0f} ms"
     with visit.page(speed) as (page, wire):

@@ -14,17 +14,11 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 from agents.models import Agent, Provider
 from tenants.db import entered
 from tenants.models import Tenant
-<<<<<<< HEAD
-from tests.factories import PASSWORD, email_of, make_key, make_provider
-from tests.hostile_mcp import HostileMcp
-from tests.provider import Answer, Provider
-from tests.servers import LiveServer, host_of
-=======
 from tests.browser.site import Site
 from tests.factories import make_key
+from tests.hostile_mcp import HostileMcp
 from tests.provider import Answer
 from tests.provider import Provider as StandIn
->>>>>>> 516dc9c (tests: Share one browser among all tests of a worker)
 
 PAGES = [
     "/admin/",
@@ -133,9 +127,10 @@ def _make_agent(page: Page) -> None:
 
 
 def test_an_mcp_server_is_added_checked_and_used_by_an_agent(
-    server: LiveServer, acme: Tenant
+    site: Site, acme: Tenant
 ) -> None:
-    with HostileMcp() as mcp, signed_in(server, acme) as page:
+    with HostileMcp() as mcp, owner(site) as page:
+        page.goto("/admin/")
         page.get_by_role("link", name="MCP servers").first.click()
         page.locator("a[href$='/mcpserver/add/']").first.click()
         page.locator("#id_name").fill("docs")

@@ -169,7 +169,7 @@ async def _note_reuse(_: object, context: Any, __: object) -> None:
 @lru_cache(maxsize=1)
 def tls_context() -> Any:
     """LiteLLM's: SSL_VERIFY, SSL_CERT_FILE and their like mean what they mean there."""
+    _litellm.load()  # first, since litellm reads its settings as it is imported
     module: Any = importlib.import_module("litellm.llms.custom_httpx.http_handler")
-    _litellm.load()
     context = module.get_ssl_configuration()
     return context if context is not None else True

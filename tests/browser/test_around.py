@@ -192,7 +192,7 @@ def test_another_page_sees_a_turn_run_end_unread_and_read(
         other = page.context.new_page()
         other.goto("/conversations")
         other.goto("/")
-        provider.enqueue(Answer(tokens=40, pace=30))
+        provider.enqueue(Answer(tokens=130, pace=30))
         page.goto("/")
         page.get_by_label("Message", exact=True).fill("Count slowly")
         page.keyboard.press("Enter")

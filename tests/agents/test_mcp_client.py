@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -18,6 +21,7 @@ from agents.tools.running import call
 from llm import session
 from tenants.db import PUBLIC
 from tests.hostile_mcp import SECRET, HostileMcp
+from tests.servers import ROOT
 
 T = TypeVar("T")
 CONTEXT = ToolContext(PUBLIC, 1)
@@ -203,3 +207,63 @@ def test_programs_are_started_only_where_the_operator_allows_them(
     program = server(mcp, "", url="", command="touch /nowhere")
     listing = run(lambda: client.ask(program))
     assert listing.failure == "The operator allows no programs as servers."
+
+
+def program(**changes: Any) -> ServerAddress:
+    address = ServerAddress(
+        scope=PUBLIC,
+        id=2,
+        name="program",
+        url="",
+        command=f"{sys.executable} {ROOT / 'tests' / 'stdio_mcp.py'}",
+        headers=(),
+        needs_approval=False,
+        allowed=frozenset(),
+        seconds=20.0,
+        version="1",
+    )
+    return replace(address, **changes)
+
+
+def test_a_program_is_a_server_where_the_operator_allows_it(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    settings.ALLOW_STDIO_TOOLS = True
+    monkeypatch.setenv("CREDENTIAL_KEYS", SECRET)
+
+    async def use() -> tuple[str, str]:
+        tools = (await client.ask(program())).tools
+        assert list(tools) == ["program__add", "program__environment"]
+        return (
+            await call(tools["program__add"], CONTEXT, {"a": 2, "b": 40}),
+            await call(tools["program__environment"], CONTEXT, {}),
+        )
+
+    added, names = run(use)
+    assert added == "42"
+    assert "PATH" in names.split()
+    assert "CREDENTIAL_KEYS" not in names.split()
+    assert "chatter" not in "".join(capfd.readouterr())
+
+
+def test_no_program_is_run_where_the_operator_allows_none(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.ALLOW_STDIO_TOOLS = False
+    trace = tmp_path / "was-run"
+    listing = run(lambda: client.ask(program(command=f"touch {trace}")))
+    assert (listing.tools, listing.failure) == (
+        {},
+        "The operator allows no programs as servers.",
+    )
+    assert not trace.exists()
+
+
+def test_a_program_that_is_none_is_told(settings: Settings) -> None:
+    settings.ALLOW_STDIO_TOOLS = True
+    for command in ("/nowhere/no-program", "true"):
+        listing = run(partial(client.ask, program(command=command, seconds=3.0)))
+        assert listing.tools == {}
+        assert listing.failure

@@ -41,8 +41,11 @@ def is_public(address: str) -> bool:
     for what is no address.
     """
     found: IPAddress = ipaddress.ip_address(address.partition("%")[0])
+    told = [found, *_inside(found)]
+    if isinstance(found, ipaddress.IPv6Address) and found.sixtofour:
+        told.remove(found)  # Python's versions differ on these; what is inside decides
     return not any(found in network for network in _PRIVATE) and all(
-        each.is_global and not each.is_multicast for each in (found, *_inside(found))
+        each.is_global and not each.is_multicast for each in told
     )
 
 

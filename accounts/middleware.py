@@ -6,12 +6,10 @@ in the loop and asks no database.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -21,25 +19,15 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.models import User
 from accounts.preferences import COOKIE, Preferences, language_of
+from tenants.middleware import PROGRAMS, AsyncMiddleware
 
 # static/js/around/frame.js sets it to the browser's own.
 ZONE_COOKIE = "zone"
 _YEAR = 60 * 60 * 24 * 365
-# Programs are answered in English, as docs/errors.md has it.
-PROGRAMS = ("/api/", "/v1/")
 
 
-class PreferencesMiddleware:
+class PreferencesMiddleware(AsyncMiddleware):
     """Sets `request.preferences`, and for pages the language and zone in force."""
-
-    sync_capable = False
-    async_capable = True
-
-    def __init__(
-        self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]
-    ) -> None:
-        self.get_response = get_response
-        markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         chosen = Preferences.from_cookie(request.COOKIES.get(COOKIE, ""))

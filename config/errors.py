@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-_JSON_PREFIXES = ("/api/", "/v1/")
+from tenants.middleware import PROGRAMS
 
 
 def _answer(
     request: HttpRequest, status: int, code: str, detail: str, template: str = ""
 ) -> HttpResponse:
-    if request.path.startswith(_JSON_PREFIXES):
+    if request.path.startswith(PROGRAMS):
         return JsonResponse({"detail": detail, "code": code}, status=status)
     return render(
         request, template or f"{status}.html", {"detail": detail}, status=status

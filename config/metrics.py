@@ -11,12 +11,10 @@ import platform
 import secrets
 import time
 import tomllib
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import django
-from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
@@ -33,7 +31,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from chat.sse import EventStreamResponse
 from config.metrics_folder import forget_dead, shared_folder, show_alive
-from tenants.middleware import ANY_HOST
+from tenants.middleware import ANY_HOST, AsyncMiddleware
 
 _METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -126,17 +124,8 @@ def _is_loopback(peer: str) -> bool:
     return (mapped or address).is_loopback
 
 
-class MetricsMiddleware:
+class MetricsMiddleware(AsyncMiddleware):
     """Counts and times requests; not probes, scrapes and static files."""
-
-    sync_capable = False
-    async_capable = True
-
-    def __init__(
-        self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]
-    ) -> None:
-        self.get_response = get_response
-        markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()

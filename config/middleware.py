@@ -8,11 +8,10 @@ the session's save, so here they run where the request runs.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import structlog
-from asgiref.sync import markcoroutinefunction
 from csp import middleware as csp
 from csp.constants import HEADER
 from csp.utils import build_policy
@@ -26,22 +25,13 @@ from django.middleware import clickjacking, common, csrf, security
 from django.utils.functional import cached_property
 from servestatic.middleware import ServeStaticMiddleware
 
-from accounts.middleware import PROGRAMS
 from tenants.db import scope, unit
+from tenants.middleware import PROGRAMS, AsyncMiddleware
 
-GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
-
-class RequestIdMiddleware:
+class RequestIdMiddleware(AsyncMiddleware):
     """One id for all log lines of a request, told to the client; and limits on what
     a request may carry."""
-
-    sync_capable = False
-    async_capable = True
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-        markcoroutinefunction(self)
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request_id = uuid.uuid4().hex

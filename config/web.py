@@ -107,7 +107,7 @@ def serve_daphne() -> None:
             return ended.addCallback(lambda _: kill())
 
         def note_end(self, lifespan: asyncio.Task[None]) -> None:
-            if error := lifespan.exception():
+            if not lifespan.cancelled() and (error := lifespan.exception()):
                 logging.getLogger(__name__).error(
                     "The application failed.", exc_info=error
                 )

@@ -20,10 +20,13 @@ from tenants.hosts import Resolution, resolve
 
 # Answered on any Host: who probes a process does not know its tenants.
 ANY_HOST = frozenset({"/healthz", "/readyz", "/metrics"})
-_JSON_PREFIXES = ("/api/", "/v1/")
+# Where programs ask, and are answered with JSON.
+PROGRAMS = ("/api/", "/v1/")
 
 
-class TenantMiddleware:
+class AsyncMiddleware:
+    """Base of middleware that is async only, and so needs no thread of a request."""
+
     sync_capable = False
     async_capable = True
 
@@ -33,6 +36,11 @@ class TenantMiddleware:
         self.get_response = get_response
         markcoroutinefunction(self)
 
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return await self.get_response(request)
+
+
+class TenantMiddleware(AsyncMiddleware):
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path in ANY_HOST:
             request.urlconf = "config.urls_health"
@@ -63,7 +71,7 @@ class TenantMiddleware:
 def _unavailable(request: HttpRequest) -> HttpResponse:
     detail = _("The database is busy or away. Try again in some seconds.")
     headers = {"Retry-After": "5"}
-    if request.path.startswith(_JSON_PREFIXES):
+    if request.path.startswith(PROGRAMS):
         body = {"detail": detail, "code": "database_unavailable"}
         return JsonResponse(body, status=503, headers=headers)
     page = render_to_string("tenants/unavailable.html", {"detail": detail}, request)
@@ -79,7 +87,7 @@ def _refusal(request: HttpRequest, resolution: Resolution) -> HttpResponse:
         status, code = 404, "unknown_host"
         detail = _("There is no workspace at this address.")
         template = "tenants/unknown.html"
-    if request.path.startswith(_JSON_PREFIXES):
+    if request.path.startswith(PROGRAMS):
         return JsonResponse({"detail": detail, "code": code}, status=status)
     page = render_to_string(template, {"detail": detail}, request)
     return HttpResponse(page, status=status)

@@ -26,6 +26,7 @@ from chat.exporting import document
 from chat.importing import chatgpt, claude, ours
 from chat.importing.drafts import Draft, UnusableError
 
+_UNKNOWN_PACKING = _("The zip is encrypted or packed in a way that is not known here.")
 DEPTH_MAX = 64
 ENTRIES_MAX = 20_000
 # Bytes of a zip's list of entries, which zipfile reads at once: 20,000 long names.
@@ -107,9 +108,7 @@ def _file_errors() -> Iterator[None]:
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
         raise InvalidFileError(_("The zip is broken.")) from error
     except (RuntimeError, NotImplementedError) as error:  # zipfile's for these
-        raise InvalidFileError(
-            _("The zip is encrypted or packed in a way that is not known here.")
-        ) from error
+        raise InvalidFileError(_UNKNOWN_PACKING) from error
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise InvalidFileError(_("The file is not JSON in UTF-8.")) from error
 
@@ -142,7 +141,8 @@ def _sources(file: IO[bytes]) -> list[Opener]:
     if any(info.header_offset < 0 for info in entries):
         raise zipfile.BadZipFile
     if any(info.compress_type not in _METHODS for info in entries):
-        raise NotImplementedError  # others have limits and errors of their own
+        # Others have limits and errors of their own.
+        raise InvalidFileError(_UNKNOWN_PACKING)
     return [partial(packed.open, info) for info in entries]
 
 

@@ -10,6 +10,7 @@ import pytest
 from tenants.models import Tenant
 from tests.chat.talk import CHAT, Talk
 from tests.factories import point_agent
+from tests.mcp_server import McpStandIn
 from tests.provider import Provider
 from tests.servers import LiveServer
 
@@ -31,6 +32,19 @@ def talk(server: LiveServer, acme: Tenant, provider: Provider) -> Iterator[Talk]
     point_agent(acme, provider.url)
     with Talk(server, acme, provider) as person:
         yield person
+
+
+@pytest.fixture(scope="session")
+def _mcp_stand_in() -> Iterator[McpStandIn]:
+    with McpStandIn() as running:
+        yield running
+
+
+@pytest.fixture
+def mcp(_mcp_stand_in: McpStandIn) -> McpStandIn:
+    """A real MCP server on this machine."""
+    _mcp_stand_in.calls.clear()
+    return _mcp_stand_in
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-import pytest
 
 from accounts.services import create_user
 from agents.models import Agent, Provider
@@ -28,18 +26,6 @@ from tests.provider import Answer
 from tests.servers import LiveServer
 
 SEARCH = ("search_conversations", '{"query": "plum"}')
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[McpStandIn]:
-    with McpStandIn() as running:
-        yield running
-
-
-@pytest.fixture
-def mcp(stand_in: McpStandIn) -> McpStandIn:
-    stand_in.calls.clear()
-    return stand_in
 
 
 def wait_for_a_person(talk: Talk, *calls: tuple[str, str], **fields: Any) -> list[str]:

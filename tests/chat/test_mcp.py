@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from agents.models import McpServer
 from agents.services import create_mcp_server
@@ -18,18 +16,6 @@ from tests.provider import Answer
 from tests.servers import LiveServer
 
 ADD = ("docs__add", '{"a": 2, "b": 3}')
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[McpStandIn]:
-    with McpStandIn() as running:
-        yield running
-
-
-@pytest.fixture
-def mcp(stand_in: McpStandIn) -> McpStandIn:
-    stand_in.calls.clear()
-    return stand_in
 
 
 def add_server(talk: Talk, mcp: McpStandIn, **fields: Any) -> McpServer:

@@ -1,7 +1,7 @@
 """Turns DATABASE_URL into Django's connection settings, with the pool of tenancy.
 
-The pool's rules: a connection comes back with its search_path on pg_catalog, so that
-whoever forgets to choose a tenant finds no table at all.
+A connection begins with its search_path on pg_catalog, and tenants.postgresql brings it
+back there: whoever forgets to choose a tenant finds no table at all.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ def connection_settings(url: str, *, pool_size: int) -> dict[str, Any]:
         # Give up soon and let the next borrower try: the default waits, longer and
         # longer, up to minutes after the server is back.
         "reconnect_timeout": 4,
-        "reset": _forget_session,
     }
     return {
         "ENGINE": "tenants.postgresql",
@@ -71,9 +70,3 @@ def connection_settings(url: str, *, pool_size: int) -> dict[str, Any]:
         **settings,
         "OPTIONS": options,
     }
-
-
-def _forget_session(connection: psycopg.Connection[Any]) -> None:
-    """Runs whenever a connection returns to the pool, in the pool's own thread."""
-    connection.execute("RESET ALL")
-    connection.commit()

@@ -15,6 +15,11 @@ from llm.errors import (
     ProviderModelNotFound,
     ProviderUnavailable,
 )
+from tenants.prepared import Prepared, hole
+
+_PROVIDER_BY_NAME = Prepared(
+    lambda: Provider.objects.with_ciphertext().filter(name=hole(0, str))[:1]
+)
 
 
 class Resolved(NamedTuple):
@@ -33,7 +38,7 @@ def resolve_model(model_id: str) -> Resolved:
     way as a provider that refuses it.
     """
     name, _, model = model_id.partition("/")
-    provider = Provider.objects.with_ciphertext().filter(name=name).first()
+    provider = _PROVIDER_BY_NAME.first(name)
     if provider is None or not model:
         raise ProviderModelNotFound(detail=f"no provider for {model_id}")
     if not provider.enabled or model in provider.disabled_models:

@@ -26,6 +26,7 @@ from chat.turns.plan import Call, Outcome, Settled, TurnPlan
 from chat.turns.worker import worker_name
 from llm import tokens
 from llm.events import Usage
+from tenants.rows import insert_together
 from usage.models import UsageRecord
 from usage.models.ledger import TOKENS
 from usage.pricing import UnitPrice, cost_of
@@ -239,11 +240,13 @@ def _correct(plan: TurnPlan, usage: Usage, cost: Decimal | None) -> None:
 def _close_log(
     plan: TurnPlan, outcome: Outcome, position: int, rows: list[list[Any]]
 ) -> None:
-    TurnLogEntry.objects.create(
-        turn_id=plan.turn_id,
-        position=position,
-        end=position + len(rows),
-        events=rows,
+    insert_together(
+        TurnLogEntry(
+            turn_id=plan.turn_id,
+            position=position,
+            end=position + len(rows),
+            events=rows,
+        )
     )
     notify(
         "ended",

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from agents.models import Agent, AgentRevision, Provider
 from agents.parameters import MAX_STEPS
+from agents.querysets import AgentQuerySet
 from agents.resolving import Resolved, resolve_model
 from agents.tools.toolbox import NO_TOOLS, wanted_tools
 from chat import prompting
@@ -44,13 +45,14 @@ from chat.services.access import refusal
 from chat.services.approving import continue_turn
 from chat.services.granting import reserve_for
 from chat.services.placing import Place, place_of
-from chat.services.rows import insert_together
 from chat.services.telling import tell_started
 from chat.turns.plan import Send, TurnPlan
 from chat.turns.worker import worker_name
 from llm.client import Prompt
 from llm.errors import LLMError
 from tenants.db import scope
+from tenants.prepared import Prepared, hole
+from tenants.rows import insert_together
 from usage.services import Grant
 
 
@@ -349,18 +351,32 @@ def _locked(user: User, send: Send) -> Conversation | None:
     return None
 
 
+def _visible_agents(is_active: bool, role: str) -> AgentQuerySet:
+    """To a person like this one; hole 0 is its key."""
+    user = User(pk=hole(0), is_active=is_active, role=role)
+    return Agent.objects.visible_to(user).select_related("revision")
+
+
+_AGENT_BY_ID = Prepared(
+    lambda *shape: _visible_agents(*shape).filter(pk=hole(1)).order_by()[:1]
+)
+_FIRST_AGENT = Prepared(lambda *shape: _visible_agents(*shape).in_order()[:1])
+
+
 def _agent(
     user: User, send: Send, conversation: Conversation | None
 ) -> tuple[Agent, AgentRevision]:
-    visible = Agent.objects.visible_to(user).select_related("revision")
+    shape = (user.is_active, user.role)
     if send.agent is not None:
+        visible = Agent.objects.visible_to(user).select_related("revision")
         chosen = visible.by_reference(send.agent).first()
         if chosen is None:
             raise NotFoundError("There is no such agent.")
     else:
+        agent_id = conversation.agent_id if conversation else None
         chosen = (
-            visible.filter(pk=conversation.agent_id).first() if conversation else None
-        ) or visible.in_order().first()
+            _AGENT_BY_ID.first(user.pk, agent_id, shape=shape) if agent_id else None
+        ) or _FIRST_AGENT.first(user.pk, shape=shape)
     if chosen is None or chosen.revision is None:
         raise NoAgentError
     if send.model is not None and not Provider.objects.offers(send.model):

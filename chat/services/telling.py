@@ -3,19 +3,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import QuerySet
+
 from chat.models import Conversation, Share, Turn
 from chat.services.progress import notify
+from tenants.prepared import Prepared, hole
+
+
+def _people() -> QuerySet[Any, Any]:
+    conversation_id = hole(0, str)
+    owners = Conversation.objects.filter(pk=conversation_id).order_by()
+    readers = Share.objects.readers([conversation_id])
+    return owners.values_list("pk", "owner_id").union(readers)
+
+
+_PEOPLE = Prepared(_people)
 
 
 def listeners_of(conversation_id: str) -> dict[str, object]:
     """Whom a notice about this conversation is for, as fields of it: `users`, and
     `everybody` where the whole tenant may see it."""
-    owners = Conversation.objects.filter(pk=conversation_id).order_by()
-    people: set[tuple[str, int | None]] = set(
-        owners.values_list("pk", "owner_id").union(
-            Share.objects.readers([conversation_id])
-        )
-    )
+    people: set[tuple[str, int | None]] = set(_PEOPLE.rows(conversation_id))
     known = sorted(person for _, person in people if person is not None)
     return {"users": known, "everybody": (conversation_id, None) in people}
 

@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from llm.client import Prompt
 from llm.events import Usage
+from tenants.rows import insert_together
 from usage.models import UsageRecord
 from usage.models.ledger import TOKENS
 from usage.pricing import UnitPrice, cost_of
@@ -55,7 +56,7 @@ def record_call(
     """One row, priced at `price`; a second one for the same call of a turn fails with
     IntegrityError. `call` counts a turn's calls of one kind from 0. In the same
     transaction the roll-ups and what is spent of the budgets follow."""
-    record = UsageRecord.objects.create(
+    record = UsageRecord(
         user_id=subject.user_id,
         agent_id=subject.agent_id,
         api_key_id=subject.api_key_id,
@@ -81,6 +82,7 @@ def record_call(
         ttft_ms=ttft_ms,
         duration_ms=duration_ms,
     )
+    insert_together(record)
     roll_up(record)
     return record
 

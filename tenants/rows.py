@@ -1,0 +1,61 @@
+"""New rows of one or several tables by one statement, for the start and end of a turn:
+the ORM's way is a statement a table, each of which it builds and waits for anew."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+from django.db import connection
+from django.db.models import AutoField, Field, Model
+
+
+def insert_together(*rows: Model) -> None:
+    """INSERT these rows, those of one table next to each other.
+
+    As `bulk_create`, which this is for more than one table: signals are not sent, and
+    keys must be set but where the database numbers the last table's rows. Foreign keys
+    among the rows are checked at the commit.
+    """
+    statements: list[str] = []
+    values: list[Any] = []
+    last: list[Model] = []
+    for model, group in groupby(rows, type):
+        last = list(group)
+        head, tuple_, fields, returning = _insert_into(model)
+        for row in last:
+            values += [
+                field.get_db_prep_save(field.pre_save(row, add=True), connection)
+                for field in fields
+            ]
+            row._state.adding = False
+            row._state.db = connection.alias
+        statements.append(head + ", ".join([tuple_] * len(last)))
+    *others, final = statements
+    named = ", ".join(f"part{n} AS ({sql})" for n, sql in enumerate(others))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            (f"WITH {named} {final}" if others else final) + returning, values
+        )
+        if returning:
+            for row, (key,) in zip(last, cursor.fetchall(), strict=True):
+                row.pk = key
+
+
+@lru_cache(maxsize=16)
+def _insert_into(model: type[Model]) -> tuple[str, str, list[Field[Any, Any]], str]:
+    """The statement's beginning, one row's place in it, its fields, and what asks for
+    the numbers that the database gives."""
+    quote = connection.ops.quote_name
+    meta = model._meta
+    numbered = isinstance(meta.pk, AutoField)
+    fields = [
+        field
+        for field in meta.local_concrete_fields
+        if not (numbered and field.primary_key)
+    ]
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    head = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES "  # noqa: S608  # from the model itself
+    returning = f" RETURNING {quote(str(meta.pk.column))}" if numbered else ""
+    return head, f"({', '.join(['%s'] * len(fields))})", fields, returning

@@ -1,0 +1,82 @@
+"""Querysets that are built once: the same rows as the ORM gives, for each tenant."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import models
+
+from accounts.models import ApiKey, User
+from tenants.db import entered
+from tenants.models import Tenant
+from tenants.prepared import Prepared, hole
+from tenants.rows import insert_together
+from tests.factories import make_key, person
+
+BY_EMAIL = Prepared(lambda: User.objects.filter(email=hole(0, str))[:1])
+
+
+def _by_role(role: str) -> models.QuerySet[User, tuple[int, str]]:
+    found = User.objects.filter(role=role, pk=hole(0))
+    return found.values_list("pk", "role")
+
+
+BY_ROLE = Prepared(_by_role)
+KEY: Prepared[ApiKey] = Prepared(
+    lambda: (
+        ApiKey.objects.filter(user=hole(0))
+        .annotate(length=models.functions.Length("name"))
+        .select_related("user")[:1]
+    )
+)
+
+
+def test_a_query_serves_all_tenants_and_values(
+    db: None, acme: Tenant, globex: Tenant
+) -> None:
+    for tenant in (acme, globex, acme):
+        for name in ("member", "owner"):
+            known = person(tenant, name)
+            with entered(tenant.scope):
+                found = BY_EMAIL.first(known.email)
+            assert found == known
+            assert found is not None
+            assert found.date_joined == known.date_joined
+    with entered(acme.scope):
+        assert BY_EMAIL.first("nobody@example.org") is None
+        assert BY_EMAIL.first("o'hara; --%s%%@example.org") is None
+
+
+def test_related_objects_and_annotations_come_with_a_row(
+    db: None, acme: Tenant
+) -> None:
+    member = person(acme, "member")
+    make_key(acme, "member")
+    with entered(acme.scope):
+        key = KEY.first(member.pk)
+        assert key is not None and key.user.email == member.email
+        assert key.length == len(key.name)
+
+
+def test_each_shape_is_a_query_of_its_own(db: None, acme: Tenant) -> None:
+    member = person(acme, "member")
+    with entered(acme.scope):
+        assert BY_ROLE.rows(member.pk, shape=["member"]) == [(member.pk, "member")]
+        assert BY_ROLE.rows(member.pk, shape=["owner"]) == []
+        with pytest.raises(IndexError):
+            BY_ROLE.rows(shape=["member"])
+
+
+def test_rows_inserted_together_are_those_the_orm_would_make(
+    db: None, acme: Tenant
+) -> None:
+    member = person(acme, "member")
+    rows = [
+        ApiKey(user=member, digest=f"digest-{n}", token_key="k", name=f"n{n}")
+        for n in range(2)
+    ]
+    with entered(acme.scope):
+        insert_together(*rows)
+        for row in rows:
+            stored = ApiKey.objects.get(pk=row.pk)
+            assert (stored.name, stored.digest) == (row.name, row.digest)
+            assert not row._state.adding

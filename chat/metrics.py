@@ -63,6 +63,11 @@ LIVE_TURNS: Final = Gauge(
     "Turns that run, their storing included.",
     multiprocess_mode="livesum",
 )
+TASKS: Final = Gauge(
+    "parley_turn_tasks",
+    "Tasks that begin a turn, run it, store it or make a title after it.",
+    multiprocess_mode="livesum",
+)
 TURN_LIMIT: Final = Gauge(
     "parley_turn_limit",
     "Turns that all processes together may run.",

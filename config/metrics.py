@@ -49,6 +49,11 @@ STREAM_OPENING: Final = Histogram(
     "From a request to the beginning of its stream.",
     buckets=_SECONDS,
 )
+IN_PROGRESS: Final = Gauge(
+    "parley_http_requests_in_progress",
+    "Requests of any kind without an answer, or the beginning of one, as yet.",
+    multiprocess_mode="livesum",
+)
 BUILD: Final = Gauge(
     "parley_build_info",
     "Always 1; the labels say what runs.",
@@ -129,7 +134,8 @@ class MetricsMiddleware(AsyncMiddleware):
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
-        response = await self.get_response(request)
+        with IN_PROGRESS.track_inprogress():
+            response = await self.get_response(request)
         if request.path not in ANY_HOST and not request.path.startswith(
             settings.STATIC_URL
         ):

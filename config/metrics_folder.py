@@ -27,7 +27,7 @@ def shared_metrics(data_dir: Path, port: int) -> Iterator[Path]:
     Machines may share `data_dir`, and one machine may run several servers. What a
     killed server left behind goes at its next start.
     """
-    folder = data_dir / "metrics" / f"{socket.gethostname()}-{port}"
+    folder = folder_of(data_dir, port)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     os.environ[_VARIABLE] = str(folder)
@@ -35,6 +35,11 @@ def shared_metrics(data_dir: Path, port: int) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def folder_of(data_dir: Path, port: int) -> Path:
+    """Where the server at this port shares its metrics."""
+    return data_dir / "metrics" / f"{socket.gethostname()}-{port}"
 
 
 def shared_folder() -> Path | None:

@@ -29,7 +29,7 @@ from tenants.models import Tenant
 from tests.clients import TenantClient
 from tests.database import TENANTS, Baseline, own_database
 from tests.provider import Provider
-from tests.servers import KINDS, Kind, LiveServer
+from tests.servers import KINDS, Kind, LiveServer, settle
 
 _FOLDER = pytest.StashKey[Path]()
 _servers: dict[str, LiveServer] = {}
@@ -174,12 +174,14 @@ def committed(
     django_db_blocker: DjangoDbBlocker,
     django_db_setup: None,
     _baseline: Baseline,
+    _tenants: dict[str, Tenant],
 ) -> Iterator[None]:
     """Rows are committed, so that other threads and processes see them; afterwards
-    everything is as it was."""
+    everything is as it was, and no live server is still at work for this test."""
     assert "db" not in request.fixturenames, "one transaction hides what is committed"
     with django_db_blocker.unblock():
         yield
+        settle(*_tenants.values())
         tenants_db.close_pools()
         _baseline.restore()
 

@@ -8,6 +8,7 @@ committed.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import LockNotAvailable
 
 from config.database import connection_settings
 from config.postgres import EmbeddedPostgres
@@ -29,6 +31,7 @@ TENANTS = ("acme", "globex")
 # Filled by migrations, and never changed by a test.
 _FIXED = {"django_migrations", "django_content_type", "auth_permission"}
 _LOCK = 7_251
+_LOCK_SECONDS = 20
 
 
 @contextmanager
@@ -141,7 +144,7 @@ class Baseline:
     def restore(self) -> None:
         """Every row and every next id as at the start; strange schemas go."""
         with psycopg.connect(self._url) as open_:
-            open_.execute("SET lock_timeout = '20s'")
+            self._lock(open_)
             # No order of foreign keys to keep: the whole is consistent.
             open_.execute("SET session_replication_role = replica")
             for (schema,) in open_.execute(
@@ -160,6 +163,22 @@ class Baseline:
                 open_.execute(
                     "SELECT setval(%s, %s, %s)", [quoted, last or 1, last is not None]
                 )
+
+    def _lock(self, open_: psycopg.Connection[Any]) -> None:
+        """Until the commit nobody writes. All tables or none: who waited for one while
+        holding others would wait for a writer that waits for those."""
+        everything = f"LOCK TABLE {', '.join(self._tables)} IN EXCLUSIVE MODE NOWAIT"
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                open_.execute(everything)
+            except LockNotAvailable:
+                open_.rollback()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
 
 def _copy(open_: psycopg.Connection[Any], table: str) -> bytes:

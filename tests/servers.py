@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -15,8 +16,12 @@ import httpx
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from prometheus_client.mmap_dict import MmapedDict
 
 from accounts.models import User
+from chat.models import Turn
+from chat.services.conversations import ask_to_stop
+from config.metrics_folder import folder_of, forget_dead
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.factories import make_key, person
@@ -27,6 +32,25 @@ Kind = Literal["daphne", "uvicorn", "two workers"]
 KINDS: tuple[Kind, ...] = ("daphne", "uvicorn")
 _WORKERS = {"daphne": "0", "uvicorn": "1", "two workers": "2"}
 _START_SECONDS = 60
+_SETTLE_SECONDS = 60
+# The gauges of what a process still has to do.
+_WORK = {"parley_turn_tasks", "parley_http_requests_in_progress"}
+_alive: set[LiveServer] = set()
+
+
+def settle(*tenants: Tenant) -> None:
+    """Comes back when no live server has anything left to do for a test that is over:
+    turns that still run are stopped, as a person stops them. What they write then is
+    part of that test, not of the next one."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while busy := [server for server in _alive if not server.is_idle()]:
+        for tenant in tenants:
+            with entered(tenant.scope):
+                for turn in Turn.objects.running():
+                    ask_to_stop(turn.conversation_id)
+        said = [(server.kind, server.output()) for server in busy]
+        assert time.monotonic() < deadline, f"this does not come to its end: {said}"
+        time.sleep(0.01)
 
 
 class LiveServer:
@@ -39,6 +63,7 @@ class LiveServer:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / f"{kind}-{self.port}.log"
+        self._metrics = folder_of(folder, self.port)
         self._seen = 0
         own = {"PORT": str(self.port)} | environment
         with self._log.open("wb") as log:
@@ -51,6 +76,7 @@ class LiveServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _alive.add(self)
 
     @property
     def pid(self) -> int:
@@ -68,6 +94,7 @@ class LiveServer:
 
     def stop(self) -> None:
         """In good order, as when the launcher ends; by force if that fails."""
+        _alive.discard(self)
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -75,6 +102,17 @@ class LiveServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def is_idle(self) -> bool:
+        """Whether none of its processes has a request or a turn in hand, titles and
+        storing included. From the files that /metrics adds up, which are never late."""
+        forget_dead(self._metrics)
+        return not any(
+            value
+            for path in self._metrics.glob("gauge_livesum_*.db")
+            for key, value, *_ in MmapedDict.read_all_values_from_file(path)  # type: ignore[no-untyped-call]
+            if json.loads(key)[0] in _WORK
+        )
 
     def output(self) -> str:
         """What the server has said since the last call."""

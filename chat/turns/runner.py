@@ -134,7 +134,12 @@ class Runner:
     def _keep(self, task: asyncio.Task[Any]) -> None:
         """A strong reference; the loop itself holds none."""
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        metrics.TASKS.set(len(self._tasks))
+        task.add_done_callback(self._drop)
+
+    def _drop(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        metrics.TASKS.set(len(self._tasks))
 
     async def _supervise(self, live: LiveTurn) -> None:
         plan = live.plan

@@ -5,7 +5,7 @@ Built from the server's own rows; what a client says of earlier messages is not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from django.conf import settings
@@ -15,23 +15,15 @@ from accounts.models import User
 from agents import variables
 from agents.models import LOCAL, AgentRevision
 from agents.resolving import Resolved
+from chat.fitting import fitted, window_of
 from chat.models import Conversation, Message
 from chat.parts import Part, messages_of
-from llm import catalogue, tokens
+from llm import catalogue
 from llm.client import Endpoint, Parameters, Prompt, Timeouts
+from llm.prompt import CONTINUE
 from llm.prompt import Message as PromptMessage
-from llm.prompt import fit, text_of
 
-# For models nobody knows: every current one reads at least this much.
-_UNKNOWN_WINDOW: Final = 8192
 _LOCAL_FIRST_TOKEN: Final = 180.0
-# Said after a partial reply that is to be continued; stored nowhere.
-CONTINUE: Final = (
-    "Your last message was cut off. Continue it exactly where it stopped, beginning"
-    " with the very next character. Repeat nothing and add no introduction."
-)
-# What that message takes of a window, roughly and rather more.
-_CONTINUE_TOKENS: Final = 64
 
 
 def build(
@@ -47,7 +39,7 @@ def build(
     """The call that answers `question`, which `author` asks; or goes on with the answer
     `partial`, or with a reply whose tools waited for a person (`continued`)."""
     endpoint, bare_model, _ = resolved
-    window = catalogue.context_window(endpoint.provider, bare_model) or _UNKNOWN_WINDOW
+    window = window_of(endpoint.provider, bare_model)
     reserve = _max_tokens(revision, endpoint, bare_model, window)
     messages: list[PromptMessage] = []
     if revision.system_prompt:
@@ -61,15 +53,13 @@ def build(
             messages.append({"role": role, "content": text})
     if continued is not None:
         messages += messages_of(continued.parts, waiting=True)
-    fitted = (
-        _continued(messages, partial, bare_model, window, reserve)
-        if partial.strip()
-        else _fitted(messages, bare_model, window, reserve)
-    )
+    if partial.strip():
+        messages.append({"role": "assistant", "content": partial})
+        messages.append({"role": "user", "content": CONTINUE})
     return Prompt(
         endpoint=endpoint,
         model=bare_model,
-        messages=fitted,
+        messages=fitted(messages, bare_model, window, reserve),
         parameters=_parameters(revision, reserve, continued),
         timeouts=Timeouts(
             connect=settings.TURN_CONNECT_TIMEOUT,
@@ -78,19 +68,6 @@ def build(
             total=settings.TURN_TOTAL_TIMEOUT,
         ),
     )
-
-
-def _continued(
-    messages: Sequence[PromptMessage],
-    partial: str,
-    model: str,
-    window: int,
-    reserve: int,
-) -> list[PromptMessage]:
-    """The partial reply stays with its question, whatever else has to go."""
-    begun = [*messages, {"role": "assistant", "content": partial}]
-    fitted = _fitted(begun, model, window, reserve + _CONTINUE_TOKENS)
-    return [*fitted, {"role": "user", "content": CONTINUE}]
 
 
 def _parameters(
@@ -142,30 +119,3 @@ def _max_tokens(
     limits.append(revision.parameters.get("max_tokens") or limits[0])
     limits.append(catalogue.max_output_tokens(endpoint.provider, model) or limits[0])
     return min(limits)
-
-
-def _fitted(
-    messages: Sequence[PromptMessage], model: str, window: int, reserve: int
-) -> list[PromptMessage]:
-    """Counted exactly only where the cheap estimate, which may be 42 % low, leaves a
-    doubt: most conversations are far from any window's end."""
-    guess = sum(tokens.estimate(text_of(message)) + 8 for message in messages)
-    if guess * 2 < window - reserve:
-        return list(messages)
-    return fit(_counted(messages, model, window - reserve), window, reserve)
-
-
-def _counted(
-    messages: Sequence[PromptMessage], model: str, room: int
-) -> list[tuple[PromptMessage, int]]:
-    """Messages with their tokens, oldest first: no more of the old ones than it takes
-    to be past `room`, since a long conversation has thousands of them."""
-    found: list[tuple[PromptMessage, int]] = []
-    asked = False
-    for message in reversed(messages):
-        if room < 0 and asked and message["role"] != "system":
-            continue
-        found.append((message, tokens.count_messages([message], model)))
-        room -= found[-1][1]
-        asked = asked or message["role"] == "user"
-    return found[::-1]

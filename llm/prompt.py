@@ -13,6 +13,11 @@ from llm.events import ToolCalled
 # `tool_call_id`.
 Message = Mapping[str, Any]
 
+# Said after a partial reply that is to be continued; stored nowhere.
+CONTINUE: Final = (
+    "Your last message was cut off. Continue it exactly where it stopped, beginning"
+    " with the very next character. Repeat nothing and add no introduction."
+)
 # They want their thinking back while tools are called, and refuse the call without it.
 _THINKING_GOES_BACK: Final = frozenset({"deepseek", "moonshot"})
 
@@ -117,13 +122,19 @@ def fit(
     return [message for message, _ in pairs]
 
 
+def opens(message: Message) -> bool:
+    """Whether an exchange begins with it: what asks for the rest of a reply belongs to
+    the question before."""
+    return bool(message["role"] == "user" and message["content"] != CONTINUE)
+
+
 def _exchanges(
     pairs: Sequence[tuple[Message, int]],
 ) -> list[list[tuple[Message, int]]]:
     """Runs that begin at a user message; what precedes the first one is left out."""
     exchanges: list[list[tuple[Message, int]]] = []
     for pair in pairs:
-        if pair[0]["role"] == "user":
+        if opens(pair[0]):
             exchanges.append([pair])
         elif exchanges:
             exchanges[-1].append(pair)

@@ -17,6 +17,7 @@ from llm.prompt import Message, text_of
 # the reply (the "num_tokens_from_messages" recipe of its cookbook).
 _PER_MESSAGE = 3
 _PER_REPLY = 3
+_LONG_TOKEN = 16
 
 
 def count_text(text: str, model: str) -> int:
@@ -35,6 +36,15 @@ def count_messages(messages: Iterable[Message], model: str) -> int:
 def count_tools(tools: Sequence[Mapping[str, Any]], model: str) -> int:
     """Roughly, since each provider writes them down in words of its own."""
     return count_text(json.dumps([*tools]), model) if tools else 0
+
+
+def beginning(text: str, most: int, model: str) -> str:
+    """As much of it as has at most so many tokens, or somewhat less."""
+    # No text worth reading has longer tokens; and what is left out is not counted.
+    text = text[: _LONG_TOKEN * max(0, most)]
+    while (count := count_text(text, model)) > most:
+        text = text[: len(text) * most * 19 // (count * 20)]
+    return text
 
 
 def estimate(text: str) -> int:

@@ -17,7 +17,8 @@ from agents.tools.base import Tool, ToolContext, ToolError
 logger = structlog.get_logger(__name__)
 
 OUTPUT_BYTES: Final = 64 * 1024
-_CUT: Final = "\n[The rest was left out: it was too long.]"
+# Stands where the rest of an answer was.
+LEFT_OUT: Final = "\n[The rest was left out: it was too long.]"
 _INTERNAL: Final = "The tool failed for a reason that is not yours. Do without it."
 # Keys that JSON readers in JavaScript refuse for what they could do there.
 _REFUSED: Final = frozenset({"__proto__", "constructor", "prototype"})
@@ -64,8 +65,8 @@ def cut(text: str, size: int) -> str:
     """At most so many bytes of it; however little that is, it says so."""
     if len(text.encode()) <= size:
         return text
-    room = max(0, size - len(_CUT.encode()))
-    return text.encode()[:room].decode(errors="ignore") + _CUT
+    room = max(0, size - len(LEFT_OUT.encode()))
+    return text.encode()[:room].decode(errors="ignore") + LEFT_OUT
 
 
 def clean(text: str) -> str:

@@ -16,6 +16,7 @@ from django.conf import settings
 from agents.tools.base import ToolContext, ToolError
 from agents.tools.running import call as call_tool
 from agents.tools.running import cut, read_arguments
+from chat import fitting
 from chat.ids import new_id
 from chat.parts import DENIED, told_error
 from chat.turns.events import (
@@ -72,7 +73,17 @@ class Steps:
         self._grant = live.plan.grant
 
     async def read(self, prompt: Prompt) -> None:
-        """Ask the model once and read its answer to the end."""
+        """Ask the model for the first time and read its answer to the end."""
+        await self._read(await self._fitted(prompt))
+
+    async def _fitted(self, prompt: Prompt) -> Prompt:
+        """Tools and what they said may be longer than what the model reads."""
+        more = prompt.tools or self._live.steps or self._live.plan.decided
+        if more and fitting.is_crowded(prompt):
+            return await asyncio.to_thread(fitting.refitted, prompt)
+        return prompt
+
+    async def _read(self, prompt: Prompt) -> None:
         live = self._live
         step = live.begin_step(prompt)
         grant = live.plan.grant
@@ -114,11 +125,11 @@ class Steps:
                 reason: FinishReason = "length" if self._is_last() else "tool-calls"
                 live.finished = replace(finished, reason=reason)
                 return
-            prompt = self._next(step, calls, results)
+            prompt = await self._fitted(self._next(step, calls, results))
             if self._is_over(step.calls, prompt):
                 return
             live.log.append(StepEnded(finished.usage))
-            await self.read(prompt)
+            await self._read(prompt)
 
     async def answer(self) -> None:
         """Do what a person decided on the calls that waited, before the model is asked

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from chat import prompting
 from chat.models import Message, Turn
 from chat.services.recovering import recover_turn
 from chat.services.starting import start_turn
 from chat.turns.plan import Send
+from llm.prompt import CONTINUE
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.rows import make_conversation
@@ -50,7 +50,7 @@ def test_a_reply_cut_by_length_goes_on_in_a_sibling(talk: Talk) -> None:
     assert [m["content"] for m in talk.provider.requests[-1].body["messages"]][1:] == [
         "Tell me",
         "The first half, ",
-        prompting.CONTINUE,
+        CONTINUE,
     ]
     question, whole = talk.messages(first.conversation_id)
     assert whole["text"] == second.text

@@ -12,6 +12,7 @@ from agents.models import LOCAL, AgentRevision
 from agents.models import Provider as ProviderRow
 from agents.resolving import resolve_model
 from chat import prompting
+from chat.fitting import fitted
 from chat.models import Conversation, Message
 from llm import tokens
 from llm.client import Prompt
@@ -201,4 +202,4 @@ def test_not_counting_what_is_too_old_changes_nothing(window: int) -> None:
         said += [("user", f"Question {number}?"), ("assistant", "Word " * number)]
     messages = [{"role": role, "content": text} for role, text in said]
     counted = [(m, tokens.count_messages([m], "gpt-4o")) for m in messages]
-    assert prompting._fitted(messages, "gpt-4o", window, 20) == fit(counted, window, 20)
+    assert fitted(messages, "gpt-4o", window, 20) == fit(counted, window, 20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from django.conf import settings
 from django.db import transaction
 
 from agents.resolving import resolve_model
@@ -24,7 +25,8 @@ def fallback_plan(
     spent: float,
     lost: Sequence[tuple[Usage, UnitPrice | None]],
 ) -> TurnPlan:
-    """The turn as it goes on with `model`, `spent` seconds after its start.
+    """The turn as it goes on with `model`, `spent` seconds after its start. It may be
+    the turn's own model, asked once more.
 
     What was held of the budgets is held anew, at this model's price and with what its
     failed calls `lost`, which the ledger has not yet. Raises LLMError
@@ -43,15 +45,18 @@ def fallback_plan(
     turn.credential_id = resolved.credential_id
     turn.save(update_fields=["credential"])
     Message.objects.filter(pk=plan.reply_id).update(model=model)
-    prompt = prompting.build(
-        turn.conversation,
-        question,
-        revision,
-        resolved,
-        turn.author,
-        partial=plan.partial,
-    )
-    left = max(prompt.timeouts.total - spent, 1.0)
+    if model == plan.model and plan.prompt:  # with what tools have said by now
+        prompt = replace(plan.prompt, endpoint=resolved.endpoint)
+    else:
+        prompt = prompting.build(
+            turn.conversation,
+            question,
+            revision,
+            resolved,
+            turn.author,
+            partial=plan.partial,
+        )
+    left = max(settings.TURN_TOTAL_TIMEOUT - spent, 1.0)
     prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=left))
     subject = Subject(
         user_id=plan.user_id,

@@ -24,7 +24,9 @@ from chat.turns.plan import Send
 from llm.events import TextDelta, Usage
 from tenants.db import entered
 from tests.chat.talk import Stream, Talk
+from tests.chat.test_mcp import ADD, ask, decide
 from tests.factories import STAND_IN, make_provider, person
+from tests.mcp_server import McpStandIn
 from tests.provider import Answer
 from usage.models import Budget, BudgetPeriod, DailyUsage, UsageRecord
 from usage.pricing import UnitPrice
@@ -203,3 +205,19 @@ def test_what_a_failed_call_used_is_held_while_it_is_repeated(talk: Talk) -> Non
         assert Message.objects.get(role="assistant").total_tokens == total
         period = BudgetPeriod.objects.get()
         assert (period.spent_tokens, period.reserved_tokens) == (total, 0)
+
+
+def test_a_repeated_call_still_has_what_a_person_allowed(
+    talk: Talk, mcp: McpStandIn
+) -> None:
+    with entered(talk.tenant.scope):
+        limit = {"scope": "tenant", "subject_id": None, "period": "day"}
+        save_budget(budget=Budget(), **limit, limit_tokens=2_000)
+    asked, ids = ask(talk, mcp)
+    broken = Answer(calls=(ADD,), fault="error", fault_after=3)
+    talk.provider.enqueue(broken, Answer(text="Five."))
+    assert decide(talk, asked.conversation_id, ids).text == "Five."
+    failed, again = (r.body["messages"] for r in talk.provider.requests[-2:])
+    assert again == failed
+    assert (again[-1]["role"], again[-1]["content"]) == ("tool", "5")
+    assert len(mcp.calls) == 1

@@ -143,17 +143,28 @@ def events_of(parts: Iterable[Part]) -> list[TurnEvent]:
     return events
 
 
-def messages_of(parts: Iterable[Part], *, waiting: bool = False) -> list[Message]:
-    """A reply as its model wrote it, and what its tools said; without its reasoning.
+def messages_of(parts: Iterable[Part]) -> list[Message]:
+    """A reply as its model wrote it, and what its tools said; without its reasoning."""
+    return _messages(parts, provider="", waiting=False)
 
-    With `waiting` the calls that wait for a person have no result yet.
-    """
+
+def messages_so_far(parts: Iterable[Part], *, provider: str) -> list[Message]:
+    """Of a reply that goes on: the calls that wait for a person have no result yet, and
+    `provider` sees again of its reasoning what it needs."""
+    return _messages(parts, provider=provider, waiting=True)
+
+
+def _messages(parts: Iterable[Part], *, provider: str, waiting: bool) -> list[Message]:
     messages: list[Message] = []
     for step in _steps(parts):
-        text = "".join(part["text"] for part in step if part["type"] == "text")
+        text = _text(step, "text")
         called = [part for part in step if is_tool(part)]
         if called:
-            messages.append(asked_tools(text, [_call(part) for part in called]))
+            calls = [_call(part) for part in called]
+            thought = _text(step, "reasoning")
+            messages.append(
+                asked_tools(text, calls, provider=provider, reasoning=thought)
+            )
             messages += [
                 tool_result(part["toolCallId"], _result(part))
                 for part in called
@@ -162,6 +173,10 @@ def messages_of(parts: Iterable[Part], *, waiting: bool = False) -> list[Message
         elif text:
             messages.append({"role": "assistant", "content": text})
     return messages
+
+
+def _text(parts: Iterable[Part], kind: str) -> str:
+    return "".join(part["text"] for part in parts if part["type"] == kind)
 
 
 def as_json(given: Any) -> str:

@@ -17,7 +17,7 @@ from agents.models import LOCAL, AgentRevision
 from agents.resolving import Resolved
 from chat.fitting import fitted, window_of
 from chat.models import Conversation, Message
-from chat.parts import Part, messages_of
+from chat.parts import Part, messages_of, messages_so_far
 from llm import catalogue
 from llm.client import Endpoint, Parameters, Prompt, Timeouts
 from llm.prompt import CONTINUE
@@ -52,7 +52,7 @@ def build(
         elif text:
             messages.append({"role": role, "content": text})
     if continued is not None:
-        messages += messages_of(continued.parts, waiting=True)
+        messages += messages_so_far(continued.parts, provider=endpoint.provider)
     if partial.strip():
         messages.append({"role": "assistant", "content": partial})
         messages.append({"role": "user", "content": CONTINUE})

@@ -12,7 +12,7 @@ from llm.events import ToolCalled
 _MOST: Final = 512 * 1024
 _MOST_CALLS: Final = 64
 # What every provider takes back in a later request, whoever made the id.
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 # A name they would refuse to see again belongs to no tool of ours.
 _ODD: Final = re.compile(r"[^A-Za-z0-9_-]")
 _NAME_LENGTH: Final = 64

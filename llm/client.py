@@ -15,7 +15,7 @@ from llm import _failures, _litellm, addresses, catalogue, errors, tokens
 from llm._stream import ProviderStream
 from llm.events import Event, Finished, ReasoningDelta, TextDelta, Usage
 from llm.lanes import route_of
-from llm.prompt import Message, text_of_calls
+from llm.prompt import Message, text_of_calls, with_ids_for
 from llm.reasons import with_calls
 from llm.reply import Reply
 
@@ -232,7 +232,7 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
     return {
         **{k: v for k, v in prompt.parameters.items() if v is not None},
         "model": f"{provider}/{prompt.model}",
-        "messages": [dict(message) for message in prompt.messages],
+        "messages": [dict(m) for m in with_ids_for(provider, prompt.messages)],
         **({"tools": [dict(tool) for tool in prompt.tools]} if prompt.tools else {}),
         "api_key": endpoint.api_key or NO_KEY,
         # Else LiteLLM takes the operator's address from the environment, and a tenant's

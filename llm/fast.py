@@ -27,7 +27,7 @@ from llm.events import Event, Finished, Usage
 from llm.lanes import Lane, Lanes
 from llm.parsers import NOTHING, Delta, Parser
 from llm.plan import Plan, Planner, Request
-from llm.prompt import text_of_calls, without_calls
+from llm.prompt import text_of_calls, with_ids_for, without_calls
 from llm.reasons import reason_of, with_calls
 from llm.reply import Reply
 from llm.sse import Reader
@@ -62,8 +62,9 @@ class FastClient:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """See `Client.stream`."""
         check(prompt)
-        if not prompt.tools:
-            prompt = replace(prompt, messages=without_calls(prompt.messages))
+        told = prompt.messages if prompt.tools else without_calls(prompt.messages)
+        told = with_ids_for(prompt.endpoint.provider, told)
+        prompt = replace(prompt, messages=told)
         if not _litellm.is_loaded():
             await asyncio.to_thread(_litellm.preload)
         plan = self._planner.plan(

@@ -4,6 +4,8 @@ The fitting is ours and not LiteLLM's trimming, which cuts a message in its midd
 begin with an assistant's message, and takes some 40 ms on the event loop.
 """
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -20,6 +22,9 @@ CONTINUE: Final = (
 )
 # They want their thinking back while tools are called, and refuse the call without it.
 _THINKING_GOES_BACK: Final = frozenset({"deepseek", "moonshot"})
+# They refuse the ids of calls that another provider has made.
+_SHORT_IDS: Final = frozenset({"codestral", "mistral"})
+_SHORT_ID: Final = re.compile(r"[A-Za-z0-9]{9}")
 
 
 def asked_tools(
@@ -56,6 +61,32 @@ def text_of(message: Message) -> str:
 def text_of_calls(calls: Sequence[ToolCalled]) -> str:
     """What the model wrote to make them, for counting."""
     return "".join(call.name + call.arguments for call in calls)
+
+
+def ids_of_calls(messages: Sequence[Message]) -> set[str]:
+    return {c["id"] for message in messages for c in message.get("tool_calls") or ()}
+
+
+def with_ids_for(provider: str, messages: Sequence[Message]) -> Sequence[Message]:
+    """The same with ids of calls as this provider takes them."""
+    if provider not in _SHORT_IDS:
+        return messages
+    told: list[Message] = []
+    for message in messages:
+        if calls := message.get("tool_calls"):
+            short = [{**call, "id": _short_id(call["id"])} for call in calls]
+            message = {**message, "tool_calls": short}
+        elif message["role"] == "tool":
+            message = {**message, "tool_call_id": _short_id(message["tool_call_id"])}
+        told.append(message)
+    return told
+
+
+def _short_id(call_id: str) -> str:
+    """Always the same for the same one."""
+    if _SHORT_ID.fullmatch(call_id):
+        return call_id
+    return hashlib.blake2b(call_id.encode(), digest_size=5).hexdigest()[:9]
 
 
 def without_calls(messages: Sequence[Message]) -> Sequence[Message]:

@@ -40,7 +40,14 @@ from llm.events import (
     ToolCalled,
     Usage,
 )
-from llm.prompt import Message, asked_tools, text_of, text_of_calls, tool_result
+from llm.prompt import (
+    Message,
+    asked_tools,
+    ids_of_calls,
+    text_of,
+    text_of_calls,
+    tool_result,
+)
 from usage.metering import Meter
 
 # Tools of one turn that work at the same time.
@@ -164,10 +171,12 @@ class Steps:
         return answered >= self._live.plan.max_steps
 
     def _ask(self, calls: Sequence[ToolCalled]) -> list[ToolCalled]:
-        """Shows the calls; some models use the same id in each step."""
+        """Shows the calls; some models use the same id in each answer, which others
+        refuse to see."""
         unique: list[ToolCalled] = []
+        self._seen |= ids_of_calls(self._live.steps[-1].prompt.messages)
         for call in calls:
-            if call.call_id in self._seen or self._live.plan.recalled:
+            if call.call_id in self._seen:
                 call = replace(call, call_id=f"call_{new_id()[-17:]}")
             self._seen.add(call.call_id)
             unique.append(call)

@@ -11,7 +11,9 @@ from agents.services import create_agent, create_provider
 from tenants.db import entered
 from tests.anthropic import SIGNATURE, AnthropicProvider, Turn
 from tests.chat.talk import Stream, Talk
+from tests.chat.test_mcp import ADD, add_server, decide
 from tests.chat.test_tools import SUM, give_tools, tool_parts
+from tests.mcp_server import McpStandIn
 from tests.provider import Answer
 
 CALL = ("calculator", {"expression": "6*7"})
@@ -128,3 +130,49 @@ def test_a_model_without_tools_reads_of_earlier_calls_as_text(
     assert "calculator answered: 42" in said
     parts = tool_parts(talk.messages(chat)[1])
     assert [part["state"] for part in parts] == ["output-available"]
+
+
+def add_agent(talk: Talk, kind: str, model: str, *tools: str) -> None:
+    """With the stand-in in the place of a provider that speaks OpenAI's format."""
+    with entered(talk.tenant.scope):
+        create_provider(
+            name=kind, kind=kind, base_url=talk.provider.url, api_key="sk-other-1"
+        )
+        create_agent(slug="other", name=kind, model=f"{kind}/{model}", tools=tools)
+
+
+def test_mistral_is_shown_the_calls_of_others_by_ids_it_takes(talk: Talk) -> None:
+    give_tools(talk, "calculator")
+    add_agent(talk, "mistral", "mistral-large-latest", "calculator")
+    talk.provider.enqueue(
+        *(Answer(calls=(SUM,)), Answer(text="42.")) * 2, Answer(text="Yes.")
+    )
+    chat = talk.send("One").conversation_id
+    talk.send("Two", conversationId=chat, agentId="other")
+    talk.send("Three", conversationId=chat, agentId="other")
+    history = talk.provider.requests[-1].body["messages"]
+    asked = [m["tool_calls"][0]["id"] for m in history if m.get("tool_calls")]
+    answered = [m["tool_call_id"] for m in history if m["role"] == "tool"]
+    assert asked == answered and len(set(asked)) == 2
+    assert all(len(one) == 9 and one.isalnum() for one in asked)
+    before = talk.provider.requests[-2].body["messages"]
+    again = [m["tool_call_id"] for m in before if m["role"] == "tool"]
+    assert again == answered, "the same ones each time"
+
+
+@pytest.mark.parametrize("kind", ["deepseek", "openai_compatible"])
+def test_who_needs_its_thinking_gets_it_back_after_a_person_allowed_a_call(
+    talk: Talk, mcp: McpStandIn, kind: str
+) -> None:
+    add_server(talk, mcp, approval="always")
+    add_agent(talk, kind, "deepseek-reasoner", "docs__add")
+    talk.provider.enqueue(
+        Answer(text="May I? ", reasoning=("Two and ", "three."), calls=(ADD,)),
+        Answer(text="Five."),
+    )
+    stream = talk.send("Add.", agentId="other")
+    ids = [p["approvalId"] for p in stream.parts if "approvalId" in p]
+    assert ended(decide(talk, stream.conversation_id, ids)) == "Five."
+    called = talk.provider.requests[-1].body["messages"][-2]
+    thought = "Two and three." if kind == "deepseek" else None
+    assert called.get("reasoning_content") == thought

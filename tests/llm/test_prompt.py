@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm.calls import Calls
 from llm.prompt import Message, fit
 
 
@@ -71,3 +72,12 @@ def test_whatever_comes_the_rules_hold(turns: list[tuple[str, int]], room: int) 
         assert spoken[0]["role"] == "user"
     if sum(m["role"] == "user" for m in spoken) > 1:
         assert sum(turns[place][1] for place in kept) <= room
+
+
+def test_an_id_that_openai_would_find_too_long_is_replaced() -> None:
+    calls = Calls()
+    for length in (40, 41):
+        calls.add(None, "x" * length, "read", "{}")
+    kept, replaced = (call.call_id for call in calls.all())
+    assert kept == "x" * 40
+    assert replaced.startswith("call_") and len(replaced) < 40

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from llm.catalogue import supported_parameters
+from llm.suiting import EFFORTS, misfits
 
 SCHEMA_LENGTH = 20_000
 # Calls of the model in one turn, where an agent does not say.
@@ -17,6 +18,7 @@ MAX_STEPS = 8
 # Of every model: how long a reply may be and how often tools are called, which we see
 # to ourselves.
 _ALWAYS_TAKEN = frozenset({"max_tokens", "max_steps"})
+_REFUSAL_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ CHECKS: dict[str, Callable[[Any], str]] = {
     "max_steps": Whole(1, 20),
     "seed": Whole(0, 2**31 - 1),
     "stop": _stop,
-    "reasoning_effort": OneOf(("none", "minimal", "low", "medium", "high", "xhigh")),
+    "reasoning_effort": OneOf(EFFORTS),
     "verbosity": OneOf(("low", "medium", "high")),
     "response_format": _response_format,
 }
@@ -160,3 +162,8 @@ def require_taken(parameters: Mapping[str, Any], *, kind: str, model: str) -> No
         raise ValidationError(
             f"{model} does not take {', '.join(refused)}; it takes {', '.join(taken)}."
         )
+    ours = {"max_steps"}
+    theirs = {name: parameters[name] for name in parameters.keys() - ours}
+    if wrong := misfits(kind, model, theirs):
+        said = "; ".join(f"{name} {why}" for name, why in sorted(wrong.items()))
+        raise ValidationError(f"With {model}, {said[:_REFUSAL_LENGTH]}.")

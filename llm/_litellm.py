@@ -5,6 +5,7 @@ with this module. LiteLLM's types are loose; what leaves here is typed.
 """
 
 import asyncio
+import copy
 import importlib
 import logging
 import os
@@ -176,3 +177,34 @@ def supported_parameters(provider: str, model: str) -> frozenset[str] | None:
     except Exception:  # noqa: BLE001  LiteLLM raises anything for a model it dislikes
         return None
     return None if names is None else frozenset(names)
+
+
+def dropped_parameters(
+    provider: str, model: str, parameters: Mapping[str, Any]
+) -> frozenset[str]:
+    """Those that the provider's config leaves out for this model, or cannot map, with
+    the values they have. About 0.2 ms for each."""
+    load()
+    utils: Any = importlib.import_module("litellm.utils")
+
+    def mapped(given: Mapping[str, Any]) -> Any:
+        try:
+            return utils.get_optional_params(
+                model=model,
+                custom_llm_provider=provider,
+                messages=[{"role": "user", "content": "Hi"}],
+                stream=True,
+                drop_params=True,
+                **copy.deepcopy(dict(given)),
+            )
+        except Exception:  # noqa: BLE001  LiteLLM raises anything
+            return None
+
+    nothing = mapped({})
+    if nothing is None:  # not even what is known to be taken
+        return frozenset()
+    return frozenset(
+        name
+        for name, value in parameters.items()
+        if mapped({name: value}) in (None, nothing)
+    )

@@ -124,6 +124,24 @@ def abilities(provider: str, model: str) -> Abilities | None:
     )
 
 
+def is_adaptive(provider: str, model: str) -> bool:
+    """Whether it decides by itself how many tokens it thinks."""
+    return _entry(provider, model).get("supports_adaptive_thinking") is True
+
+
+def efforts(provider: str, model: str) -> frozenset[str] | None:
+    """The less usual words for how long a model thinks (none, minimal, xhigh) that it
+    is known to take; None for a model the list does not know."""
+    entry = _entry(provider, model)
+    if not entry:
+        return None
+    return frozenset(
+        word
+        for word in ("none", "minimal", "xhigh")
+        if entry.get(f"supports_{word}_reasoning_effort") is True
+    )
+
+
 def supported_parameters(provider: str, model: str) -> frozenset[str] | None:
     """Names of OpenAI's parameters that LiteLLM can give to this model, or None where
     only the server itself knows."""

@@ -18,6 +18,7 @@ from llm.lanes import route_of
 from llm.prompt import Message, text_of_calls, with_ids_for
 from llm.reasons import with_calls
 from llm.reply import Reply
+from llm.suiting import suited
 
 Scalar = str | int | float | bool | None
 # A mapping is JSON, such as a response format.
@@ -83,7 +84,7 @@ class Prompt:
     and in OpenAI's shape `tool_calls` and results of tools (llm.prompt makes them).
 
     `parameters` may hold the names of `PARAMETERS`; what the model does not support is
-    left out silently, None too.
+    left out silently, None too, and llm.suiting makes the rest what it takes.
     """
 
     endpoint: Endpoint
@@ -230,7 +231,7 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
     httpx = importlib.import_module("httpx")  # slow to import, like litellm
     timeouts = prompt.timeouts
     return {
-        **{k: v for k, v in prompt.parameters.items() if v is not None},
+        **suited(provider, prompt.model, prompt.parameters),
         "model": f"{provider}/{prompt.model}",
         "messages": [dict(m) for m in with_ids_for(provider, prompt.messages)],
         **({"tools": [dict(tool) for tool in prompt.tools]} if prompt.tools else {}),

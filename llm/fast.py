@@ -31,6 +31,7 @@ from llm.prompt import text_of_calls, with_ids_for, without_calls
 from llm.reasons import reason_of, with_calls
 from llm.reply import Reply
 from llm.sse import Reader
+from llm.suiting import suited
 
 # Calls under way at once in one process; past it a call is refused.
 LIMIT: Final = 2000
@@ -68,7 +69,10 @@ class FastClient:
         if not _litellm.is_loaded():
             await asyncio.to_thread(_litellm.preload)
         plan = self._planner.plan(
-            prompt.endpoint, prompt.model, prompt.parameters, prompt.tools
+            prompt.endpoint,
+            prompt.model,
+            suited(prompt.endpoint.provider, prompt.model, prompt.parameters),
+            prompt.tools,
         )
         prepared = await self._prepare(plan, prompt)
         if prepared is None:

@@ -150,6 +150,49 @@ def test_parameters_are_those_that_the_model_takes(
     assert "does not take reasoning_effort" in refused.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("model", "parameters", "said"),
+    [
+        (
+            "claude/claude-sonnet-4-5",
+            {"temperature": 1.5},
+            "temperature goes from 0 to 1",
+        ),
+        (
+            "claude/claude-sonnet-4-5",
+            {"temperature": 0.5, "top_p": 0.5},
+            "top_p is not taken beside temperature",
+        ),
+        (
+            "claude/claude-sonnet-4-5",
+            {"temperature": 0.5, "reasoning_effort": "low"},
+            "temperature is not taken beside reasoning_effort",
+        ),
+        (
+            "claude/claude-sonnet-4-5",
+            {"max_tokens": 1000, "reasoning_effort": "low"},
+            "reasoning_effort needs max_tokens of 1366 or more",
+        ),
+        ("openai/gpt-5", {"temperature": 0.5}, "temperature is not taken as 0.5"),
+        ("openai/o3", {"reasoning_effort": "none"}, "is one of low, medium, high"),
+        ("gemini/gemini-2.5-pro", {"reasoning_effort": "xhigh"}, "is one of none"),
+    ],
+)
+def test_values_are_those_that_the_model_takes(
+    model: str,
+    parameters: dict[str, object],
+    said: str,
+    acme: Tenant,
+    owner: TenantClient,
+) -> None:
+    with entered(acme.scope):
+        for name, kind in (("claude", "anthropic"), ("openai", ""), ("gemini", "")):
+            create_provider(name=name, kind=kind or name)
+    refused = owner.call("PATCH", OWN, {"model": model, "parameters": parameters})
+    assert refused.status_code == 400, refused.json()
+    assert said in refused.json()["fields"]["parameters"][0]
+
+
 def test_a_provider_that_is_only_a_fallback_is_in_use_too(
     acme: Tenant, owner: TenantClient
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from accounts.models import User
 from agents.models import Agent
 from agents.resolving import resolve_model
-from agents.services import create_agent, create_provider, delete_agent
+from agents.services import create_agent, create_provider, delete_agent, update_agent
 from chat.errors import NotFoundError
 from chat.services.starting import start_turn
 from chat.turns.plan import Send
@@ -104,3 +104,25 @@ def test_an_agent_that_is_deleted_while_a_turn_starts_is_no_fault_of_ours(
     with entered(acme.scope):
         assert not Agent.objects.filter(slug="gone").exists()
         assert User.objects.get(pk=member.pk).conversations.count() == 0
+
+
+def test_a_fallback_gets_the_agents_parameters_as_it_takes_them(
+    talk: Talk, anthropic: AnthropicProvider
+) -> None:
+    """Claude refuses a call with any of these as they are."""
+    claude = "claude/claude-sonnet-4-5"
+    hot = {"temperature": 1.8, "top_p": 0.4, "reasoning_effort": "high"}
+    with entered(talk.tenant.scope):
+        create_provider(
+            name="claude", kind="anthropic", base_url=anthropic.url, api_key="sk-ant-1"
+        )
+        agent = Agent.objects.get()
+        update_agent(agent=agent, author=None, fallbacks=[claude], parameters=hot)
+    talk.provider.enqueue(Answer(status=503))
+    assert talk.send().text == "Salut from Claude."
+    [request] = talk.provider.requests
+    assert request.body["temperature"] == 1.8
+    [(_, asked)] = anthropic.requests
+    assert asked["max_tokens"] == 4096
+    assert asked["thinking"] == {"type": "enabled", "budget_tokens": 3072}
+    assert asked["temperature"] == 1 and "top_p" not in asked

@@ -64,7 +64,6 @@ def transcript(
         end = first + count
     shown = Message.objects.filter(pk__in=ids[first:end])
     shown = shown.select_related("agent_revision__agent", "author")
-    shown = shown.prefetch_related("turns")
     rows = _rows(list(shown.order_by("created_at", "pk")))
     return Transcript(rows, start not in places and end < len(ids))
 

@@ -21,6 +21,9 @@ urlpatterns = [
     path("c/<id:conversation_id>/archive", pages.archive, name="archive"),
     path("c/<id:conversation_id>/acts", acts.act, name="acts"),
     path("c/<id:conversation_id>/messages", pages.messages, name="messages"),
+    path(
+        "c/<id:conversation_id>/messages/<id:message_id>", pages.message, name="message"
+    ),
     path("c/<id:conversation_id>/share", sharing.share, name="share"),
     path(
         "c/<id:conversation_id>/share/<id:share_id>/revoke",

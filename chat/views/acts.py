@@ -31,7 +31,7 @@ def act(request: HttpRequest, conversation_id: str) -> HttpResponse:
     visible = Conversation.objects.visible_to(user).with_shares()
     found = get_object_or_404(visible.select_related("agent"), pk=conversation_id)
     name = next((name for name in _ACTS if name in request.POST), "")
-    if name != "fork":
+    if name not in ("fork", "more"):
         pages.allowed(user, found.pk, Conversation.objects.writable_by(user))
     try:
         if not name or not VALID.match(request.POST[name]):
@@ -72,10 +72,15 @@ def _fork(user: User, conversation_id: str, message_id: str) -> str:
     return f"/c/{made.pk}"
 
 
+def _more(_: User, conversation_id: str, message_id: str) -> str:
+    return f"/c/{conversation_id}/messages/{message_id}"
+
+
 _ACTS: dict[str, Act] = {
     "regenerate": _regenerate,
     "continue": _continue,
     "branch": _branch,
     "delete": _delete,
     "fork": _fork,
+    "more": _more,
 }

@@ -77,6 +77,22 @@ def messages(request: HttpRequest, conversation_id: str) -> HttpResponse:
 
 
 @login_required
+@require_GET
+def message(
+    request: HttpRequest, conversation_id: str, message_id: str
+) -> HttpResponse:
+    """What else can be done with a message; scripts show it in the conversation."""
+    found = _visible(request, conversation_id)
+    known = found.messages.select_related("agent_revision__agent")
+    context = {
+        "conversation": found,
+        "message": get_object_or_404(known, pk=message_id),
+        "role": found.role_of(person(request)),
+    }
+    return render(request, "chat/message_page.html", context)
+
+
+@login_required
 @require_POST
 def stop(request: HttpRequest, conversation_id: str) -> HttpResponse:
     user = person(request)

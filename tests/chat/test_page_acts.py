@@ -42,7 +42,8 @@ def active_leaf(tenant: Tenant, made: Conversation) -> str | None:
 
 def test_nobody_gets_a_fragment_or_a_list(acme: Tenant, client_for: ClientFor) -> None:
     made = make_conversation(acme)
-    for path in (f"/c/{made.pk}/messages", "/choose"):
+    menu = f"/c/{made.pk}/messages/{made.active_leaf_id}"
+    for path in (f"/c/{made.pk}/messages", menu, "/choose"):
         assert client_for(acme).get(path).status_code == 302
     assert client_for(acme).post(f"/c/{made.pk}/acts").status_code == 302
 
@@ -53,6 +54,7 @@ def test_a_strangers_messages_do_not_exist(
     made, first, _ = branched(acme)
     for client in (client_for(acme, "stranger"), client_for(globex, "member")):
         assert client.get(f"/c/{made.pk}/messages").status_code == 404
+        assert client.get(f"/c/{made.pk}/messages/{first}").status_code == 404
         for act in ("branch", "delete", "fork", "regenerate", "continue"):
             answer = client.post(f"/c/{made.pk}/acts", {act: first})
             assert answer.status_code == 404

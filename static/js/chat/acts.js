@@ -12,18 +12,19 @@ const ACTS = {
   continue: (id) => ask({ trigger: "continue-message", messageId: id }, articleOf(id)),
   branch: choose,
   delete: remove,
+  more: showMore,
   async fork(id) {
     location.assign(`/c/${await stream.fork(room.id, id, room.token)}`);
   },
 };
 
-/** The buttons that are forms without scripts. */
-export async function act(name, id) {
+/** The buttons that send their form without scripts. */
+export async function act(button) {
   for (const menu of document.querySelectorAll(":popover-open")) {
     menu.hidePopover();
   }
   room.composer.tell("");
-  await ACTS[name](id);
+  await ACTS[button.name](button.value, button);
 }
 
 /** The buttons that need scripts. */
@@ -47,6 +48,23 @@ export async function clicked(button) {
     await copy(button);
   } else {
     await transcript.showEarlier(button);
+  }
+}
+
+/** Fetches the menu of a message; from then on the browser opens and closes it. */
+async function showMore(id, button) {
+  button.type = "button";
+  try {
+    const text = await stream.fragment(`${room.path}/messages/${id}`);
+    const menu = new DOMParser().parseFromString(text, "text/html").querySelector("[data-more]");
+    menu.popover = "auto";
+    button.after(menu);
+    button.removeAttribute("aria-expanded"); // it says so itself
+    button.popoverTargetElement = menu;
+    menu.showPopover({ source: button });
+  } catch (error) {
+    button.type = "submit";
+    throw error;
   }
 }
 
@@ -78,22 +96,24 @@ function written(root) {
 /** In place; the old version stays as a branch. */
 function edit(article) {
   const [bubble, acts] = [article.querySelector("[data-text]"), article.querySelector(".acts")];
-  const form = blank("editor");
-  const field = form.querySelector("textarea");
+  const editor = blank("editor");
+  const field = editor.querySelector("textarea");
   field.value = bubble.textContent;
   const close = () => {
-    form.remove();
+    editor.remove();
     bubble.hidden = acts.hidden = false;
     acts.querySelector("[data-edit]").focus();
   };
-  form.querySelector("[data-cancel]").addEventListener("click", close);
-  form.addEventListener("keydown", (event) => {
+  editor.querySelector("[data-cancel]").addEventListener("click", close);
+  editor.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       close();
     }
   });
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  editor.querySelector("[data-save]").addEventListener("click", async () => {
+    if (!field.value.trim()) {
+      return;
+    }
     const { message: id } = article.dataset;
     const parts = [{ type: "text", text: field.value }];
     const body = { trigger: "submit-message", messageId: id, messages: [{ id, role: "user", parts }] };
@@ -102,7 +122,7 @@ function edit(article) {
     await sent.catch((error) => room.composer.tell(error.message));
   });
   bubble.hidden = acts.hidden = true;
-  acts.before(form);
+  acts.before(editor);
   field.focus();
 }
 

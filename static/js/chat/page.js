@@ -74,8 +74,7 @@ document.getElementById("stop").addEventListener("submit", async (event) => {
 });
 document.getElementById("acts").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const { name, value } = event.submitter;
-  await import("./acts.js").then((module) => module.act(name, value)).catch(tell);
+  await import("./acts.js").then((module) => module.act(event.submitter)).catch(tell);
 });
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-approve], [data-copy], [data-edit], [data-another], [data-earlier] a, [data-picker]");

@@ -6,10 +6,12 @@ that goes for what Django, the servers and exceptions say as well.
 
 from __future__ import annotations
 
+import json
 import logging.config
 import sys
 from typing import Any, TextIO
 
+import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
@@ -95,12 +97,22 @@ _LEVELS = {
 }
 
 
+def _json(event: EventDict, default: Any = repr, **_: Any) -> str:
+    """What cannot be JSON as its `repr`, a lone surrogate as a question mark: a line is
+    never lost."""
+    try:
+        return orjson.dumps(event, default=default).decode()
+    except orjson.JSONEncodeError:
+        text = json.dumps(event, default=default, ensure_ascii=False)
+        return text.encode("utf-8", "replace").decode()
+
+
 def configure(settings: dict[str, Any]) -> None:
     """Django's LOGGING_CONFIG; `settings["format"]` is json or console."""
     if settings["format"] == "json":
         tail: list[Any] = [
             structlog.processors.ExceptionRenderer(_exceptions),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_json),
         ]
     else:
         tail = [
@@ -108,6 +120,10 @@ def configure(settings: dict[str, Any]) -> None:
                 colors=False, exception_formatter=_write_exception
             )
         ]
+    # What no line of ours shows is not looked for, three times a turn: who called, in
+    # which thread and which process. So says Python's documentation.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.config.dictConfig(
         {
             "version": 1,

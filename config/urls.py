@@ -14,6 +14,8 @@ handler404 = "config.errors.not_found"
 handler500 = "config.errors.server_error"
 
 urlpatterns = [
+    # First, since Django looks through all that stand before.
+    path("api/v1/", include("chat.urls")),
     path("styles/<slug:name>-<slug:digest>.css", sheet, name="styles"),
     path("", include("chat.urls_pages")),
     path("", include("usage.urls_pages")),
@@ -23,7 +25,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", DocsView.as_view(), name="docs"),
-    path("api/v1/", include("chat.urls")),
     path("api/v1/", include("agents.urls")),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("usage.urls")),

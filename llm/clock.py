@@ -3,9 +3,8 @@
 import asyncio
 from typing import Final
 
-import aiohttp
-
 from llm.client import Timeouts
+from llm.exchange import Exchange
 
 # Seconds to wait for the usage after the finish reason.
 _WAIT_FOR_USAGE: Final = 3.0
@@ -19,13 +18,13 @@ class Clock:
     """The moment (loop time) until which the provider may stay silent.
 
     `note` only notes a later moment; the timer finds out when it fires. What it
-    then does is make the response's body raise `DeadlineError`, so that reading needs
+    then does is make the answer's body raise `DeadlineError`, so that reading needs
     no timeout around it. `waiting` is whether we wait for the provider: while our own
     reader is busy elsewhere, silence is not the provider's.
     """
 
     __slots__ = (
-        "_content",
+        "_answer",
         "_due",
         "_end",
         "_handle",
@@ -44,13 +43,13 @@ class Clock:
         self.at = min(now + timeouts.first_token, self._end)
         self.waiting = False
         self._pieces = 0
-        self._content: aiohttp.StreamReader | None = None
+        self._answer: Exchange | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._due = self.at
 
-    def watch(self, content: aiohttp.StreamReader) -> None:
-        """From now on expire by making `content` raise."""
-        self._content = content
+    def watch(self, answer: Exchange) -> None:
+        """From now on expire by making `answer` raise."""
+        self._answer = answer
         self._set(self.at)
 
     def note(self, pieces: int, finished: bool) -> None:
@@ -76,7 +75,7 @@ class Clock:
     def _fire(self) -> None:
         now = self._loop.time()
         if now >= self._end or (self.waiting and now >= self.at):
-            if self._content is not None:
-                self._content.set_exception(DeadlineError())
+            if self._answer is not None:
+                self._answer.fail(DeadlineError())
             return
         self._set(min(self.at if self.at > now else now + self._idle, self._end))

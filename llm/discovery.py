@@ -39,10 +39,9 @@ async def _get(url: str, endpoint: Endpoint, private_addresses: bool) -> bytes:
     secret = endpoint.api_key
     try:
         async with asyncio.timeout(_SECONDS):
-            response = await pool.request(
+            response = await pool.get(
                 url,
                 {"Authorization": f"Bearer {secret or NO_KEY}"},
-                None,
                 _SECONDS,
                 guarded=not private_addresses,
             )
@@ -55,7 +54,7 @@ async def _get(url: str, endpoint: Endpoint, private_addresses: bool) -> bytes:
         ) from None
     finally:
         if response is not None:
-            pool.leave(response, ended=False)
+            response.close()
     if response.status >= 300:
         raise network.refusal(response.status, response.headers, body, secret=secret)
     return body

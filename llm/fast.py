@@ -24,9 +24,10 @@ from llm.client import (
 )
 from llm.clock import Clock, DeadlineError
 from llm.events import Event, Finished, Usage
+from llm.exchange import Exchange
 from llm.lanes import Lane, Lanes
 from llm.parsers import NOTHING, Delta, Parser
-from llm.plan import Plan, Planner, Request
+from llm.plan import Planner, Request
 from llm.prompt import text_of_calls, with_ids_for, without_calls
 from llm.reasons import reason_of, with_calls
 from llm.reply import Reply
@@ -63,18 +64,8 @@ class FastClient:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Event, None]:
         """See `Client.stream`."""
         check(prompt)
-        told = prompt.messages if prompt.tools else without_calls(prompt.messages)
-        told = with_ids_for(prompt.endpoint.provider, told)
-        prompt = replace(prompt, messages=told)
-        if not _litellm.is_loaded():
-            await asyncio.to_thread(_litellm.preload)
-        plan = self._planner.plan(
-            prompt.endpoint,
-            prompt.model,
-            suited(prompt.endpoint.provider, prompt.model, prompt.parameters),
-            prompt.tools,
-        )
-        prepared = await self._prepare(plan, prompt)
+        prompt = _readable(prompt)
+        prepared = await self._prepare(prompt)
         if prepared is None:
             async with aclosing(self._slow.stream(prompt)) as events:
                 async for event in events:
@@ -86,17 +77,17 @@ class FastClient:
                 f"{pool.open} calls are under way", retry_after=1
             )
         request, parser = prepared
-        guarded = not self._private_addresses and plan.provider != "local"
+        guarded = not self._private_addresses and prompt.endpoint.provider != "local"
         call = _Call(prompt, parser)
         pool.open += 1
         try:
-            content = await call.open(pool, request, guarded=guarded)
+            answer = await call.open(pool, request, guarded=guarded)
             clock, reader, reply = call.clock, Reader(), call.reply
             deltas: Sequence[Delta] = NOTHING
             block = b"-"
             while block and not (parser.complete or reader.done or reply.full):
                 clock.waiting = True
-                block = await content.readany()  # b"" at the end
+                block = await answer.read()  # b"" at the end
                 clock.waiting = False
                 for chunk in reader.feed(block) if block else reader.close():
                     deltas = parser.feed(chunk)
@@ -125,10 +116,16 @@ class FastClient:
         for event in await call.finish():
             yield event
 
-    async def _prepare(
-        self, plan: Plan, prompt: Prompt
-    ) -> tuple[Request, Parser] | None:
+    async def _prepare(self, prompt: Prompt) -> tuple[Request, Parser] | None:
         """The request and a reader of its answer; None when LiteLLM has to send it."""
+        if not _litellm.is_loaded():
+            await asyncio.to_thread(_litellm.preload)
+        plan = self._planner.plan(
+            prompt.endpoint,
+            prompt.model,
+            suited(prompt.endpoint.provider, prompt.model, prompt.parameters),
+            prompt.tools,
+        )
         if plan.lane is Lane.LITELLM:
             return None
         try:
@@ -178,16 +175,16 @@ class _Call:
         self._parser = parser
         self.reply = Reply(prompt.parameters)
         self.clock = Clock(prompt.timeouts)
-        self._response: aiohttp.ClientResponse | None = None
+        self._answer: Exchange | None = None
 
     async def open(
         self, pool: session.Connections, request: Request, *, guarded: bool
-    ) -> aiohttp.StreamReader:
-        """The body of the answer, when it is one; raises `LLMError` when it is not."""
+    ) -> Exchange:
+        """The answer, when it is one; raises `LLMError` when it is not."""
         timeouts = self._prompt.timeouts
         try:
             async with asyncio.timeout_at(self.clock.at):
-                self._response = response = await pool.request(
+                self._answer = answer = await pool.post(
                     request.url,
                     request.headers,
                     request.body,
@@ -198,15 +195,15 @@ class _Call:
             raise  # is a TimeoutError too, and another matter
         except TimeoutError:
             raise DeadlineError from None
-        if response.status >= 300:
+        if answer.status >= 300:
             raise network.refusal(
-                response.status,
-                response.headers,
-                await beginning(response.content),
+                answer.status,
+                answer.headers,
+                await beginning(answer),
                 secret=self._prompt.endpoint.api_key,
             ) from None
-        self.clock.watch(response.content)
-        return response.content
+        self.clock.watch(answer)
+        return answer
 
     async def survive(self, failure: Exception) -> None:
         """Raise the error for what broke the call; after its finish nothing does."""
@@ -219,7 +216,7 @@ class _Call:
             ) from None
         raise network.failure(
             failure,
-            started=self._response is not None,
+            started=self._answer is not None,
             secret=self._prompt.endpoint.api_key,
             partial_usage=usage,
         ) from None
@@ -246,8 +243,8 @@ class _Call:
     def close(self, pool: session.Connections) -> None:
         """Stop the clock and be done with the connection, whatever happened."""
         self.clock.stop()
-        if self._response is not None:
-            pool.leave(self._response, ended=self.ended)
+        if self._answer is not None:
+            pool.leave(self._answer, ended=self.ended)
 
     async def _spent(self) -> Usage | None:
         if self._parser.usage is not None:
@@ -280,11 +277,17 @@ class _Call:
         )
 
 
-async def beginning(content: aiohttp.StreamReader) -> bytes:
+def _readable(prompt: Prompt) -> Prompt:
+    """With the history in the shape that its provider takes."""
+    told = prompt.messages if prompt.tools else without_calls(prompt.messages)
+    return replace(prompt, messages=with_ids_for(prompt.endpoint.provider, told))
+
+
+async def beginning(answer: Exchange) -> bytes:
     """As much of an error's body as is worth reading; less when it breaks or stalls."""
     body = bytearray()
     with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(_ERROR_SECONDS):
-            while len(body) < _ERROR_BYTES and (block := await content.readany()):
+            while len(body) < _ERROR_BYTES and (block := await answer.read()):
                 body += block
     return bytes(body[:_ERROR_BYTES])

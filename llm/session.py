@@ -6,23 +6,24 @@ its own key.
 
 import asyncio
 import importlib
-import io
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.connector import Connection
+from yarl import URL
 
 from llm import _litellm
 from llm.addresses import guarded_socket, proxy_of
+from llm.exchange import Exchange
 
 # Seconds an idle connection is kept; common front ends close theirs after 60 or more.
 _KEEP_ALIVE: Final = 50.0
 _DNS_CACHE: Final = 300
 # Seconds for the rest of an answer whose end we have seen, before it is cut off.
 _LINGER: Final = 1.0
-# aiohttp warns of longer bodies given as bytes.
-_LARGE: Final = 1024 * 1024
 _HEADERS: Final = {
     "User-Agent": "parley",
     "Content-Type": "application/json",
@@ -31,33 +32,28 @@ _HEADERS: Final = {
 }
 
 
-class _Attempt:
-    """One try of a request: whether it went over a kept connection."""
-
-    reused = False
-
-
 class Connections:
     """The pool of one event loop. `open` counts the calls that are under way."""
 
     def __init__(self) -> None:
         self.open = 0
-        self._leaving: dict[aiohttp.ClientResponse, asyncio.TimerHandle] = {}
+        # Answers whose end we have seen, and whose last bytes may still come.
+        self._leaving: set[Exchange] = set()
+        self._used: WeakSet[Any] = WeakSet()
         self._session = _session(None)
         self._guarded = _session(guarded_socket)
 
-    async def request(
+    async def post(
         self,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes,
         connect: float,
         *,
         guarded: bool = False,
-    ) -> aiohttp.ClientResponse:
-        """The response, as soon as its headers are here; the caller has to leave it.
+    ) -> Exchange:
+        """The answer, as soon as its head is here; the caller has to leave it.
 
-        A POST of `body`, or a GET without one.
         `connect` is in seconds; `guarded` connects to public addresses only, unless
         the machine's proxy connects for us. Tries a second time when a kept connection
         turns out to be closed before a byte of an answer: servers close idle
@@ -66,64 +62,113 @@ class Connections:
         """
         proxy = proxy_of(url.partition("?")[0])
         session = self._guarded if guarded and proxy is None else self._session
-
-        def send(attempt: _Attempt) -> Awaitable[aiohttp.ClientResponse]:
-            return session.request(
-                "GET" if body is None else "POST",
-                url,
-                data=io.BytesIO(body) if body and len(body) >= _LARGE else body,
-                headers=headers,
-                allow_redirects=False,
-                proxy=proxy,
-                timeout=aiohttp.ClientTimeout(total=None, connect=connect),
-                trace_request_ctx=attempt,
-            )
-
+        request = _request(url, {**_HEADERS, **headers}, len(body), proxy)
+        connection = await self._connection(session, request, connect)
+        kept = connection.protocol in self._used
         try:
-            return await send(attempt := _Attempt())
-        except aiohttp.ClientConnectorError:
-            raise
+            return await self._exchange(connection, request, body)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not attempt.reused:
+            if not kept:
                 raise
-        return await send(_Attempt())
+        connection = await self._connection(session, request, connect)
+        return await self._exchange(connection, request, body)
 
-    def leave(self, response: aiohttp.ClientResponse, *, ended: bool) -> None:
-        """Be done with a response; never waits.
+    async def _connection(
+        self,
+        session: aiohttp.ClientSession,
+        request: aiohttp.ClientRequest,
+        limit: float,
+    ) -> Connection:
+        pool: Any = session.connector
+        timeout = aiohttp.ClientTimeout(total=None, connect=limit)
+        try:
+            found: Connection = await pool.connect(request, traces=[], timeout=timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(
+                f"no connection within {limit:g} seconds"
+            ) from error
+        return found
 
-        When the answer has `ended` its last bytes may still come, for a moment, so
-        that the connection can be used again; otherwise the connection is closed,
-        which ends the provider's work.
+    async def _exchange(
+        self, connection: Connection, request: aiohttp.ClientRequest, body: bytes
+    ) -> Exchange:
+        self._used.add(connection.protocol)
+        if connection.closed:
+            connection.close()
+            raise aiohttp.ServerDisconnectedError
+        exchange = Exchange(connection, self._leaving.discard)
+        try:
+            exchange.send(_line(request), request.headers, body)
+            await exchange.started()
+        except BaseException:
+            exchange.leave()
+            raise
+        return exchange
+
+    async def get(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        connect: float,
+        *,
+        guarded: bool = False,
+    ) -> aiohttp.ClientResponse:
+        """The response, as soon as its headers are here; the caller has to close it.
+        As `post` otherwise."""
+        proxy = proxy_of(url.partition("?")[0])
+        session = self._guarded if guarded and proxy is None else self._session
+        return await session.get(
+            url,
+            headers=headers,
+            allow_redirects=False,
+            proxy=proxy,
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect),
+        )
+
+    def leave(self, exchange: Exchange, *, ended: bool) -> None:
+        """Be done with an answer; never waits.
+
+        When it has `ended` its last bytes may still come, for a moment, so that the
+        connection can be used again; otherwise the connection is closed, which ends
+        the provider's work.
         """
-        if response.closed:  # read to its end
-            return
-        if not ended:
-            response.close()
-            return
-        loop = asyncio.get_running_loop()
-        self._leaving[response] = loop.call_later(_LINGER, self._cut_off, response)
-        response.content.on_eof(lambda: self._forget(response))
-
-    def _cut_off(self, response: aiohttp.ClientResponse) -> None:
-        self._forget(response)
-        response.close()
-
-    def _forget(self, response: aiohttp.ClientResponse) -> None:
-        handle = self._leaving.pop(response, None)
-        if handle is not None:
-            handle.cancel()
+        self._leaving.add(exchange)
+        exchange.leave(linger=_LINGER if ended else 0.0)
 
     async def close(self) -> None:
         """Close all connections, also those of calls under way."""
-        for response in list(self._leaving):
-            self._cut_off(response)
         await self._session.close()
         await self._guarded.close()
 
 
+def _request(
+    url: str, headers: Mapping[str, str], size: int, proxy: str | None
+) -> aiohttp.ClientRequest:
+    """What aiohttp connects for. Raises its errors for what is no address."""
+    try:
+        parsed = URL(url)
+    except ValueError as error:
+        raise aiohttp.InvalidURL(url) from error
+    if parsed.scheme not in {"http", "https"}:
+        raise aiohttp.NonHttpUrlClientError(url)
+    return aiohttp.ClientRequest(
+        "POST",
+        parsed,
+        headers={**headers, "Content-Length": str(size)},
+        proxy=None if proxy is None else URL(proxy),
+        loop=asyncio.get_running_loop(),
+    )
+
+
+def _line(request: aiohttp.ClientRequest) -> str:
+    """The request's first line; a proxy that reads it is told the whole address."""
+    url = request.url
+    if request.proxy is not None and not request.is_ssl():
+        return f"POST {url} HTTP/1.1"
+    return f"POST {url.raw_path_qs} HTTP/1.1"
+
+
 def _session(sockets: aiohttp.SocketFactoryType | None) -> aiohttp.ClientSession:
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_reuseconn.append(_note_reuse)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             # aiohttp lets whoever exceeds its limit wait silently; ours refuses.
@@ -138,7 +183,6 @@ def _session(sockets: aiohttp.SocketFactoryType | None) -> aiohttp.ClientSession
         # Not trust_env: it asks a thread for the proxy, and another one for a .netrc
         # file, at each request. `proxy_of` is the same without the latter.
         trust_env=False,
-        trace_configs=[tracing],
     )
 
 
@@ -160,10 +204,6 @@ async def close_connections() -> None:
     pool = _pools.pop(asyncio.get_running_loop(), None)
     if pool is not None:
         await pool.close()
-
-
-async def _note_reuse(_: object, context: Any, __: object) -> None:
-    context.trace_request_ctx.reused = True
 
 
 @lru_cache(maxsize=1)

@@ -43,6 +43,19 @@ class Reader:
 
     def feed(self, block: bytes) -> list[Chunk]:
         """Objects completed by `block`."""
+        if (
+            block[:5] == b"data:"
+            and block[-2:] == b"\n\n"
+            and block.count(b"\n") == 2
+            and not self._parts
+            and not self._held
+        ):  # nearly always: one event, whole
+            try:
+                chunk = orjson.loads(block[5:])
+            except orjson.JSONDecodeError:
+                pass
+            else:
+                return [chunk] if chunk.__class__ is dict else []
         found: list[Chunk] = []
         try:
             if b"\n" in block:

@@ -59,9 +59,8 @@ async def _check(url: str) -> None:
 
 async def _get(url: str) -> tuple[str, str | None]:
     """The text, or where it has moved to."""
-    pool = session.connections()
-    response = await pool.request(
-        url, _HEADERS, None, _SECONDS, guarded=not settings.ALLOW_PRIVATE_ADDRESSES
+    response = await session.connections().get(
+        url, _HEADERS, _SECONDS, guarded=not settings.ALLOW_PRIVATE_ADDRESSES
     )
     try:
         if response.status in _MOVED and (place := response.headers.get("Location")):
@@ -73,7 +72,7 @@ async def _get(url: str) -> tuple[str, str | None]:
             raise ToolError("That is no page of text or HTML.")
         body = await _read(response)
     finally:
-        pool.leave(response, ended=False)
+        response.close()
     text = await asyncio.to_thread(_text, body, response.charset, kind)
     return text or "The page has no text.", None
 

@@ -127,7 +127,7 @@ class LiveTurn:
         """Append a piece of the reply; True for the first one."""
         self.log.append(event)
         step = self.steps[-1]
-        if isinstance(event, TextDelta):
+        if event.__class__ is TextDelta:
             step.text.add(event.text)
         elif isinstance(event, ReasoningDelta):
             step.reasoning.add(event.text)

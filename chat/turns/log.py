@@ -49,7 +49,9 @@ class _Reader:
 
     def wake(self) -> None:
         self._heard = self._loop.time()
-        self._answer(True)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(True)
 
     def leave(self) -> None:
         self._timer.cancel()
@@ -59,12 +61,9 @@ class _Reader:
         if left <= 0:
             left = self._quiet
             self._heard = self._loop.time()
-            self._answer(False)
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(False)
         self._timer = self._loop.call_later(left, self._look)
-
-    def _answer(self, news: bool) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(news)
 
 
 class Cursor:
@@ -96,7 +95,7 @@ class TurnLog:
         self._places: set[Cursor] = set()
 
     def append(self, *events: TurnEvent) -> None:
-        self.events.extend(events)
+        self.events += events
         self._wake()
 
     def close(self) -> None:
@@ -165,10 +164,15 @@ class TurnLog:
 
         def news() -> bytes:
             nonlocal replay
-            if self._framed.position < len(self.events):
-                new = self.events[self._framed.position :]
-                self._framed.position = len(self.events)
-                self._frames += self._encode(new)
+            if new := self.events[self._framed.position :]:
+                self._framed.position += len(new)
+                piece = self._encode(new)
+                if len(self._places) == 1 and len(self._frames) == place.position:
+                    # Nobody else waits for them.
+                    if replay:
+                        piece, replay = replay + piece, b""
+                    return piece
+                self._frames += piece
             piece = bytes(self._frames[place.position :])
             place.position = len(self._frames)
             if replay:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import json
+from functools import lru_cache
 from typing import Any
 
+from django.dispatch import receiver
 from django.test import Client
+from django.test.client import ClientHandler
+from django.test.signals import setting_changed
 from django.utils.html import escape
 
 from tenants.db import PUBLIC, entered
@@ -14,16 +18,30 @@ from tenants.models import Tenant
 from tests.factories import person
 
 
+@lru_cache(maxsize=1)
+def _middleware() -> Any:
+    handler = ClientHandler()
+    handler.load_middleware()
+    return vars(handler)["_middleware_chain"]
+
+
+@receiver(setting_changed)
+def _forget(**_: object) -> None:
+    _middleware.cache_clear()
+
+
 class TenantClient(Client):
     """Speaks to `<slug>.localhost`, or to the platform; signed in by `sign_in`.
 
     Each request runs in a context of its own, as on a server: otherwise its tenant
-    would stay in force for the rest of the test.
+    would stay in force for the rest of the test. All have the middleware in common,
+    which looks through all static files when it is made.
     """
 
     def __init__(self, tenant: Tenant | None, host: str = "", **options: Any) -> None:
         own = f"{tenant.slug}.localhost" if tenant else "localhost"
         super().__init__(headers={"host": host or own}, **options)
+        vars(self.handler)["_middleware_chain"] = _middleware()
         self._scope = tenant.scope if tenant else PUBLIC
         self._tenant = tenant
 

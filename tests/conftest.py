@@ -13,6 +13,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ from tenants import db as tenants_db
 from tenants import hosts
 from tenants.db import EXPLICIT, PUBLIC, current, entered
 from tenants.models import Tenant
+from tests import servers
 from tests.clients import TenantClient
 from tests.database import TENANTS, Baseline, own_database
 from tests.provider import Provider
 from tests.servers import KINDS, Kind, LiveServer, settle
+from tests.warm import CAN_FORK, Parent
 
 _FOLDER = pytest.StashKey[Path]()
 _servers: dict[str, LiveServer] = {}
@@ -42,6 +45,19 @@ def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", {}).get("folder")
     folder = given or tempfile.mkdtemp(prefix="parley-test-")
     config.stash[_FOLDER] = Path(folder).resolve()
+    if CAN_FORK:
+        servers.warm_parent = Parent(config.stash[_FOLDER])
+        if not given and config.getoption("numprocesses", None):
+            servers.warm_parent.start()  # by the controller, for all its workers
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    wanted = {"_server_of", "start_server"}
+    alone = not hasattr(session.config, "workerinput")
+    if servers.warm_parent is not None and alone:
+        names = (getattr(item, "fixturenames", ()) for item in session.items)
+        if not wanted.isdisjoint(chain.from_iterable(names)):
+            servers.warm_parent.start()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -50,6 +66,8 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    if servers.warm_parent is not None:
+        servers.warm_parent.stop()
     if not hasattr(config, "workerinput"):
         shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
 
@@ -134,8 +152,10 @@ def django_db_setup(database_url: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _baseline(database_url: str) -> Baseline:
-    return Baseline(database_url)
+def _baseline(database_url: str) -> Iterator[Baseline]:
+    baseline = Baseline(database_url)
+    yield baseline
+    baseline.close()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from django.core.management import call_command
@@ -115,72 +115,91 @@ def _sql(template: str, *names: str) -> sql.Composed:
 
 
 class Baseline:
-    """The committed state of a worker's database, kept in memory and restored."""
+    """The committed state of a worker's database, kept beside it and restored.
+
+    On a connection of its own: what it keeps is in temporary tables, and a restoration
+    is one script, since a thousand tests wait for it.
+    """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._open = psycopg.connect(url, autocommit=True)
+        # No order of foreign keys to keep: the whole is consistent.
+        self._open.execute("SET session_replication_role = replica")
+        self._open.execute("SET lock_timeout = '20s'")
         self._schemas = ["public", *(f"t_{slug}" for slug in TENANTS)]
-        self._rows: dict[sql.Composed, bytes] = {}
-        with psycopg.connect(url) as open_:
-            tables = open_.execute(
-                "SELECT schemaname, tablename FROM pg_tables"
-                " WHERE schemaname = ANY(%s)",
-                [self._schemas],
-            ).fetchall()
-            self._tables = [
-                sql.Identifier(schema, table).as_string()
-                for schema, table in tables
-                if table not in _FIXED
+        tables = [
+            (_quoted(schema, name), name)
+            for schema, name in self._all("SELECT schemaname, tablename FROM pg_tables")
+            if name not in _FIXED
+        ]
+        sequences = self._all(
+            "SELECT schemaname, sequencename, last_value FROM pg_sequences"
+        )
+        names = ", ".join(table for table, _ in tables)
+        script = ";".join(
+            [
+                # Until the commit nobody writes. All tables or none: who waited for one
+                # while holding others would wait for a writer that waits for those.
+                f"BEGIN; LOCK TABLE {names} IN EXCLUSIVE MODE NOWAIT",
+                *(f"DELETE FROM {table}" for table, _ in tables),  # noqa: S608
+                *(back for table, _ in tables if (back := self._keep(table))),
+                *(_next(*sequence) for sequence in sequences),
+                "COMMIT",
             ]
-            self._saved = {
-                table: rows for table in self._tables if (rows := _copy(open_, table))
-            }
-            self._sequences = open_.execute(
-                "SELECT schemaname, sequencename, last_value FROM pg_sequences"
-                " WHERE schemaname = ANY(%s)",
-                [self._schemas],
-            ).fetchall()
+        )
+        self._script = script.encode()
+
+    def close(self) -> None:
+        self._open.close()
 
     def restore(self) -> None:
         """Every row and every next id as at the start; strange schemas go."""
-        with psycopg.connect(self._url) as open_:
-            self._lock(open_)
-            # No order of foreign keys to keep: the whole is consistent.
-            open_.execute("SET session_replication_role = replica")
-            for (schema,) in open_.execute(
-                "SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%%'"
-                " AND nspname <> ALL(%s)",
-                [self._schemas],
-            ).fetchall():
-                open_.execute(_sql("DROP SCHEMA {} CASCADE", schema))
-            for table in self._tables:
-                open_.execute(f"DELETE FROM {table}")  # noqa: S608  # quoted above
-            for table, rows in self._saved.items():
-                with open_.cursor().copy(f"COPY {table} FROM STDIN") as copy:
-                    copy.write(rows)
-            for schema, name, last in self._sequences:
-                quoted = sql.Identifier(schema, name).as_string()
-                open_.execute(
-                    "SELECT setval(%s, %s, %s)", [quoted, last or 1, last is not None]
-                )
-
-    def _lock(self, open_: psycopg.Connection[Any]) -> None:
-        """Until the commit nobody writes. All tables or none: who waited for one while
-        holding others would wait for a writer that waits for those."""
-        everything = f"LOCK TABLE {', '.join(self._tables)} IN EXCLUSIVE MODE NOWAIT"
+        strange = (
+            "SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%%'"
+            " AND nspname <> ALL(%s)"
+        )
+        for (schema,) in self._open.execute(strange, [self._schemas]).fetchall():
+            self._open.execute(_sql("DROP SCHEMA {} CASCADE", schema))
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
-                open_.execute(everything)
+                self._open.execute(self._script)
             except LockNotAvailable:
-                open_.rollback()
+                self._open.rollback()
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
             else:
                 return
 
+    def _all(self, select: LiteralString) -> list[tuple[Any, ...]]:
+        ours = sql.SQL(select) + sql.SQL(" WHERE schemaname = ANY(%s)")
+        return self._open.execute(ours, [self._schemas]).fetchall()
 
-def _copy(open_: psycopg.Connection[Any], table: str) -> bytes:
-    with open_.cursor().copy(f"COPY {table} TO STDOUT") as copy:
-        return b"".join(bytes(block) for block in copy)
+    def _keep(self, table: str) -> str:
+        """What brings the table's rows back; nothing if it has none."""
+        kept = table.replace('"', "").replace(".", "_")
+        self._open.execute(f"CREATE TEMP TABLE {kept} AS TABLE {table}".encode())
+        if not self._open.execute(f"TABLE {kept} LIMIT 1".encode()).fetchone():
+            return ""
+        stored = self._open.execute(
+            "SELECT string_agg(quote_ident(attname), ',') FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"
+            " AND attgenerated = ''",
+            [table],
+        ).fetchone()
+        columns = stored[0] if stored else ""
+        return (
+            f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE"  # noqa: S608
+            f" SELECT {columns} FROM {kept}"
+        )
+
+
+def _quoted(schema: str, name: str) -> str:
+    return sql.Identifier(schema, name).as_string()
+
+
+def _next(schema: str, name: str, last: int | None) -> str:
+    begun = "true" if last is not None else "false"
+    quoted = _quoted(schema, name)
+    return f"SELECT setval('{quoted}', {last or 1}, {begun})"

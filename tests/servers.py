@@ -6,11 +6,12 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import httpx
 from django.conf import settings
@@ -25,8 +26,8 @@ from config.metrics_folder import folder_of, forget_dead
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.factories import make_key, person
+from tests.warm import ROOT, Forked, Parent
 
-ROOT = Path(__file__).resolve().parents[1]
 Kind = Literal["daphne", "uvicorn", "two workers"]
 # What every test of streams runs on; two workers are for what only they can show.
 KINDS: tuple[Kind, ...] = ("daphne", "uvicorn")
@@ -36,6 +37,14 @@ _SETTLE_SECONDS = 60
 # The gauges of what a process still has to do.
 _WORK = {"parley_turn_tasks", "parley_http_requests_in_progress"}
 _alive: set[LiveServer] = set()
+# Of clients. Reading the machine's certificates takes 15 ms each time; nothing here is
+# https.
+_PLAIN: dict[str, Any] = {
+    "trust_env": False,
+    "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+}
+# What forks them; None where servers start as everybody's do.
+warm_parent: Parent | None = None
 
 
 def settle(*tenants: Tenant) -> None:
@@ -67,14 +76,10 @@ class LiveServer:
         self._seen = 0
         own = {"PORT": str(self.port)} | environment
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "config.web", "--workers", _WORKERS[kind]],
-                cwd=ROOT,
-                env=server_environment(database_url, folder) | own,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+            self._process = _start(
+                ["--workers", _WORKERS[kind]],
+                server_environment(database_url, folder) | own,
+                log,
             )
         _alive.add(self)
 
@@ -87,9 +92,9 @@ class LiveServer:
         while time.monotonic() < deadline:
             assert self._process.poll() is None, f"the server ended:\n{self.output()}"
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/readyz", trust_env=False).is_success:
+                if httpx.get(f"{self.url}/readyz", **_PLAIN).is_success:
                     return
-            time.sleep(0.1)
+            time.sleep(0.05)
         raise AssertionError(f"the server was not ready:\n{self.output()}")
 
     def stop(self) -> None:
@@ -146,8 +151,26 @@ class LiveServer:
             "base_url": self.url,
             "headers": headers,
             "timeout": 30,
-            "trust_env": False,
+            **_PLAIN,
         } | options
+
+
+def _start(
+    arguments: list[str], env: dict[str, str], log: IO[bytes]
+) -> subprocess.Popen[bytes] | Forked:
+    if warm_parent is not None:
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            warm_parent.start()
+        return Forked(warm_parent.place, arguments, env, log)
+    return subprocess.Popen(
+        [sys.executable, "-m", "config.web", *arguments],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def host_of(tenant: Tenant | str) -> str:

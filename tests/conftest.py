@@ -8,6 +8,7 @@ and the stand-in provider.
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import shutil
 import socket
@@ -45,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", {}).get("folder")
     folder = given or tempfile.mkdtemp(prefix="parley-test-")
     config.stash[_FOLDER] = Path(folder).resolve()
+    gc.set_threshold(50_000, 20, 50)  # imports and collection make objects that stay
     if CAN_FORK:
         servers.warm_parent = Parent(config.stash[_FOLDER])
         if not given and config.getoption("numprocesses", None):
@@ -52,6 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    # What is imported and collected stays: no need to look through it again and again.
+    gc.collect()
+    gc.freeze()
     wanted = {"_server_of", "start_server"}
     alone = not hasattr(session.config, "workerinput")
     if servers.warm_parent is not None and alone:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import DecimalField, Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -158,14 +160,21 @@ class BudgetAdmin(ModelAdmin[Budget]):
         for budget in queryset:
             delete_budget(budget=budget)
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """With the names of whom they are for, asked for once."""
+        found = super().get_changelist_instance(request)
+        names = _names_of(found.result_list)
+        for budget in found.result_list:
+            budget.names = names
+        return found
+
     @admin.display(description="for")
     def subject(self, budget: Budget) -> str:
-        kinds: dict[str, type[Model]] = {"user": User, "agent": Agent, "key": ApiKey}
-        kind = kinds.get(budget.scope)
-        if kind is None:
+        if budget.scope not in _KINDS:
             return "everybody"
-        found = kind._default_manager.filter(pk=budget.subject_id).first()
-        return str(found or f"{budget.scope} {budget.subject_id}, which is gone")
+        names = getattr(budget, "names", None) or _names_of([budget])
+        gone = f"{budget.scope} {budget.subject_id}, which is gone"
+        return str(names.get((budget.scope, budget.subject_id), gone))
 
     @admin.display
     def limits(self, budget: Budget) -> str:
@@ -199,6 +208,22 @@ class BudgetAdmin(ModelAdmin[Budget]):
     def state(self, budget: Budget) -> str:
         share = max(share for _, share, _ in _limits(budget))
         return "used up" if share >= 100 else "nearly used up" if share >= 80 else "ok"
+
+
+_KINDS: dict[str, type[Model]] = {"user": User, "agent": Agent, "key": ApiKey}
+
+
+def _names_of(budgets: Iterable[Budget]) -> dict[tuple[str, int | None], str]:
+    """By scope and id."""
+    wanted: dict[str, set[int | None]] = {scope: set() for scope in _KINDS}
+    for budget in budgets:
+        wanted.get(budget.scope, set()).add(budget.subject_id)
+    return {
+        (scope, row.pk): str(row)
+        for scope, ids in wanted.items()
+        if ids
+        for row in _KINDS[scope]._default_manager.filter(pk__in=ids)
+    }
 
 
 def _limits(budget: Budget) -> list[tuple[str, int, str]]:

@@ -14,19 +14,20 @@ from django.http.response import HttpResponseBase, HttpResponseRedirect
 
 from accounts.models import User
 from agents import services
-from agents.admin.pages import page, row, said
+from agents.admin.pages import KeptWhileUsed, page, row, said
 from agents.availability import problem_of, providers_by_name
+from agents.errors import NotFoundError
 from agents.forms import AgentForm, PeopleField
 from agents.history import Difference, difference, in_words
 from agents.models import Agent, AgentRevision
-from tenants.adminsite import ModelAdmin, page_button
+from tenants.adminsite import page_button
 
 # Of an agent's history, on its page.
 _SHOWN = 50
 
 
 @admin.register(Agent)
-class AgentAdmin(ModelAdmin[Agent]):
+class AgentAdmin(KeptWhileUsed[Agent]):
     form = AgentForm
     list_display = [
         *("picture", "name", "slug", "model_id", "published", "visibility"),
@@ -166,11 +167,16 @@ class AgentAdmin(ModelAdmin[Agent]):
         self, request: HttpRequest, queryset: QuerySet[Agent], published: bool
     ) -> None:
         author = request.user if isinstance(request.user, User) else None
+        done = "Published." if published else "Unpublished."
         for agent in queryset:
             try:
                 services.update_agent(agent=agent, author=author, published=published)
             except ValidationError as error:
                 messages.error(request, f"{agent.name}: {said(error)}")
+            except NotFoundError:
+                continue  # deleted by somebody else
+            else:
+                self.log_change(request, agent, done)
 
     def get_form(
         self,
@@ -188,6 +194,12 @@ class AgentAdmin(ModelAdmin[Agent]):
     ) -> bool:
         is_default = obj is not None and obj.is_default
         return super().has_delete_permission(request, obj) and not is_default
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Only what is an admin's: Django's list would have the titles of all people's
+        conversations with it. The service says whether there are any."""
+        agents = [str(agent) for agent in objs]
+        return agents, {self.opts.verbose_name_plural: len(agents)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         services.delete_agent(agent=obj)

@@ -11,12 +11,12 @@ from django.http.response import HttpResponseBase
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from agents import services
-from agents.admin.pages import page, row
+from agents.admin.pages import KeptWhileUsed, page, row
 from agents.forms import LinesField, ParametersField, ServiceForm
 from agents.mcp.checking import Checked, check_server
 from agents.mcp.health import health_of
 from agents.models import McpServer
-from tenants.adminsite import ModelAdmin, page_button
+from tenants.adminsite import page_button
 
 
 class SecretTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]  # untyped
@@ -70,7 +70,7 @@ class McpServerForm(ServiceForm[McpServer]):
 
 
 @admin.register(McpServer)
-class McpServerAdmin(ModelAdmin[McpServer]):
+class McpServerAdmin(KeptWhileUsed[McpServer]):
     form = McpServerForm
     list_display = ["name", "place", "enabled", "approval", "headers_set", "health"]
     list_filter = ["enabled", "approval"]

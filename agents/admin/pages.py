@@ -5,15 +5,40 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
+from accounts.errors import APIError
 from accounts.models import User
+from tenants.adminsite import ModelAdmin
 
 M = TypeVar("M", bound=Model)
+
+
+class KeptWhileUsed(ModelAdmin[M]):
+    """Of rows that a service deletes, unless something uses them."""
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except APIError as error:
+            messages.error(request, error.detail)
+        return HttpResponseRedirect(reverse(_changelist(self)))
+
+
+def _changelist(model_admin: admin.ModelAdmin[M]) -> str:
+    return (
+        f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_changelist"
+    )
 
 
 def row(model_admin: admin.ModelAdmin[M], request: HttpRequest, object_id: str) -> M:

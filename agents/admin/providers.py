@@ -12,17 +12,17 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirect
 
 from agents import asking, services
-from agents.admin.pages import admin_of, page, row, said
+from agents.admin.pages import KeptWhileUsed, admin_of, page, row, said
 from agents.draining import versions_of
 from agents.forms import ProviderForm
 from agents.models import Agent, Provider
 from llm.errors import LLMError
 from llm.lanes import Lanes
-from tenants.adminsite import ModelAdmin, page_button
+from tenants.adminsite import page_button
 
 
 @admin.register(Provider)
-class ProviderAdmin(ModelAdmin[Provider]):
+class ProviderAdmin(KeptWhileUsed[Provider]):
     form = ProviderForm
     list_display = ["name", "kind", "base_url", "lane", "enabled", "key"]
     list_filter = ["enabled", "kind"]

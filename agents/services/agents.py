@@ -107,7 +107,7 @@ def make_default(*, agent: Agent) -> None:
 
 def delete_agent(*, agent: Agent) -> None:
     """With its revisions. Raises DefaultAgentError, or AgentInUseError once a
-    conversation is held with it."""
+    conversation is held with it or a message was written by it."""
     try:
         with transaction.atomic():
             current = locked_agent(agent)

@@ -180,7 +180,7 @@ class Message(models.Model):
     error_code = models.CharField(max_length=50, blank=True)
     model = models.CharField(max_length=201, blank=True)
     agent_revision = models.ForeignKey(
-        AgentRevision, on_delete=models.SET_NULL, null=True, related_name="+"
+        AgentRevision, on_delete=models.PROTECT, null=True, related_name="+"
     )
     finish_reason = models.CharField(max_length=20, blank=True)
     prompt_tokens = models.PositiveIntegerField(default=0)

@@ -19,6 +19,9 @@ LLMError
 `text` is for the person in the chat; `detail` is for our logs, with keys removed.
 """
 
+import base64
+import html
+import json
 import re
 from collections.abc import Iterator
 from typing import ClassVar
@@ -40,12 +43,23 @@ def gettext_noop(text: str) -> str:
 
 
 def redact(text: str, *secrets: str | None) -> str:
-    """`text` without the given secrets and without whatever looks like a key."""
+    """`text` without the given secrets, in whichever form an answer repeats them, and
+    without whatever looks like a key."""
     for secret in secrets:
-        if secret:
-            for form in (secret, quote(secret, safe="")):
-                text = text.replace(form, "[redacted]")
+        for form in _forms(secret) if secret else ():
+            text = text.replace(form, "[redacted]")
     return _KEY_SHAPES.sub("[redacted]", text)
+
+
+def _forms(secret: str) -> set[str]:
+    """As it is, in an address, in JSON (where some put a backslash before each slash),
+    in HTML, and as the password of a header."""
+    in_json = json.dumps(secret)[1:-1]
+    return {
+        *(secret, quote(secret, safe=""), html.escape(secret)),
+        *(in_json, in_json.replace("/", "\\/")),
+        base64.b64encode(secret.encode(errors="replace")).decode(),
+    }
 
 
 class LLMError(Exception):

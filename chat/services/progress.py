@@ -81,10 +81,12 @@ UPDATE chat_turn SET
     status = CASE WHEN seen.first_token_at IS NULL THEN status ELSE 'streaming' END
 FROM seen
 WHERE chat_turn.id = seen.turn_id AND status IN ('pending', 'streaming')
-RETURNING chat_turn.id, stop_requested_at IS NOT NULL, EXISTS (
-    SELECT FROM agents_credential AS used
-    WHERE used.id = chat_turn.credential_id AND used.revoked_at IS NOT NULL
-)
+RETURNING chat_turn.id, stop_requested_at IS NOT NULL,
+    -- Revoked, or gone with its provider.
+    chat_turn.credential_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM agents_credential AS used
+        WHERE used.id = chat_turn.credential_id AND used.revoked_at IS NULL
+    )
 """
 
 

@@ -9,12 +9,12 @@ import httpx
 
 from agents.models import Credential
 from agents.models import Provider as ProviderRow
-from agents.services import revoke_credential, set_provider_key
+from agents.services import delete_provider, revoke_credential, set_provider_key
 from chat.models import Turn
 from tenants.db import entered
 from tests.chat.parts import read_part, text_of
 from tests.chat.talk import CHAT, Talk
-from tests.factories import PROVIDER_KEY, STAND_IN
+from tests.factories import PROVIDER_KEY, STAND_IN, make_provider
 from tests.provider import Answer
 
 STREAMS, TOKENS = 20, 40
@@ -108,3 +108,19 @@ def test_revoking_ends_the_turns_that_run_on_that_version_alone(talk: Talk) -> N
         first.refresh_from_db()
         assert first.ciphertext == "", "nobody can decrypt what is not there"
     assert draining(talk) == {}
+
+
+def test_a_deleted_provider_ends_the_turns_that_run_on_its_key(talk: Talk) -> None:
+    second = make_provider(
+        talk.tenant, base_url=talk.provider.url, name="second", models=("other",)
+    )
+    talk.provider.enqueue(Answer(tokens=400, pace=20))
+    with talk.open("Slowly", model="second/other") as going:
+        going.until("text-delta")
+        with entered(talk.tenant.scope):
+            delete_provider(provider=second)
+        going.rest()
+    assert "revoked the key" in going.parts[-1]["errorText"]
+    reply = talk.wait_ended(going.conversation_id)
+    assert reply["error_code"] == "provider_key_revoked"
+    talk.provider.wait_closed()

@@ -14,6 +14,22 @@ def test_a_given_secret_is_removed_also_when_quoted() -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        r"p\"ss/w<rd\\1&2",
+        r"p\"ss\/w<rd\\1&2",
+        "p&quot;ss/w&lt;rd\\1&amp;2",
+        "cCJzcy93PHJkXDEmMg==",
+    ],
+)
+def test_a_secret_is_removed_in_whichever_form_a_server_repeats_it(
+    written: str,
+) -> None:
+    secret = 'p"ss/w<rd\\1&2'
+    assert redact(f"You sent <{written}>.", secret) == "You sent <[redacted]>."
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Incorrect API key provided: sk-proj-abcdefghijklmnop",

@@ -3,6 +3,7 @@ somebody knows how to ask one."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import admin
@@ -13,6 +14,7 @@ from accounts.errors import APIError
 from accounts.models import User
 from agents.admin import AgentAdmin
 from agents.admin.pages import page, row, said
+from agents.forms import ParametersField
 from agents.models import Agent
 from chat.models import Message
 from chat.services.trying import Tried, try_agent
@@ -36,16 +38,21 @@ class TriedAgentAdmin(AgentAdmin):
         user = request.user
         if not isinstance(user, User) or agent.revision is None:
             raise AssertionError("the admin lets only people in, and agents answer")
+        post = request.POST
+        parameters = post.get("parameters", json.dumps(agent.revision.parameters))
         draft = {
             "system_prompt": _lines(
-                request.POST.get("system_prompt", agent.revision.system_prompt)
+                post.get("system_prompt", agent.revision.system_prompt)
             ),
-            "model": request.POST.get("model", agent.revision.model).strip(),
+            "model": post.get("model", agent.revision.model).strip(),
         }
-        message = _lines(request.POST.get("message", ""))
+        asked = {
+            "message": _lines(post.get("message", "")),
+            "message_id": post.get("message_id", ""),
+        }
         tried, problem = None, ""
         if request.method == "POST":
-            tried, problem = _try(agent, user, message, draft)
+            tried, problem = _try(agent, user, parameters, **asked, **draft)
         mine = Message.objects.visible_to(user).filter(author=user)
         return page(
             self,
@@ -53,19 +60,28 @@ class TriedAgentAdmin(AgentAdmin):
             agent,
             "agents/agent_try.html",
             title=f"Try {agent.name}",
-            draft=draft,
-            message=message,
+            draft=draft | {"parameters": parameters},
+            asked=asked,
             past=mine.order_by("-created_at")[:_PAST],
             tried=tried,
+            before=_answered(user, asked["message_id"]) if tried else "",
             problem=problem,
         )
 
 
+def _answered(user: User, message_id: str) -> str:
+    """The newest answer that a past question had."""
+    replies = Message.objects.visible_to(user).filter(parent=message_id)
+    newest = replies.order_by("-created_at").first()
+    return newest.text if newest else ""
+
+
 def _try(
-    agent: Agent, user: User, message: str, draft: dict[str, Any]
+    agent: Agent, user: User, parameters: str, **draft: Any
 ) -> tuple[Tried | None, str]:
     try:
-        tried = try_agent(agent=agent, user=user, message=message, **draft)
+        draft["parameters"] = ParametersField(required=False).clean(parameters) or {}
+        tried = try_agent(agent=agent, user=user, **draft)
     except ValidationError as error:
         return None, said(error)
     except APIError as error:

@@ -21,8 +21,8 @@ from agents.models import Agent
 from agents.resolving import resolve_model
 from agents.services.revisions import draft_revision
 from chat import prompting
-from chat.errors import InvalidMessageError, TooLargeError
-from chat.ids import new_id
+from chat.errors import InvalidMessageError, NotFoundError, TooLargeError
+from chat.ids import VALID, new_id
 from chat.models import Conversation, Message
 from chat.services.settling import settle_call
 from chat.turns.codec import storable
@@ -58,31 +58,26 @@ def try_agent(
     *,
     agent: Agent,
     user: User,
-    message: str,
+    message: str = "",
+    message_id: str = "",
     api_key_id: int | None = None,
     **draft: Any,
 ) -> Tried:
-    """Ask the agent as `draft` would change it: fields of a revision.
+    """Ask the agent as `draft` would change it: fields of a revision. Asked is either
+    `message` or a past question, with all that was said before it.
 
     Waits for the answer, without a connection to the database. Raises django's
-    ValidationError for a draft that could not be saved, InvalidMessageError and
-    TooLargeError, BudgetExceededError, and LLMError for a model that cannot be asked.
+    ValidationError for a draft that could not be saved, InvalidMessageError,
+    NotFoundError and TooLargeError, BudgetExceededError, and LLMError for a model that
+    cannot be asked.
     """
-    if not message.strip():
-        raise InvalidMessageError("The message is empty.")
-    if len(message.encode()) > settings.TURN_MAX_MESSAGE_BYTES:
-        raise TooLargeError(
-            f"A message may have {settings.TURN_MAX_MESSAGE_BYTES // 1024} KiB."
-        )
+    if message and message_id:
+        raise InvalidMessageError("Give a message or the id of one, not both.")
+    question = _past(user, message_id) if message_id else _new(user, message)
     with transaction.atomic():
         revision = draft_revision(agent.revision, **draft)
-    question = Message(role=Message.Role.USER, text=message)
     prompt = prompting.build(
-        Conversation(owner=user),
-        question,
-        revision,
-        resolve_model(revision.model),
-        user,
+        question.conversation, question, revision, resolve_model(revision.model), user
     )
     total = min(prompt.timeouts.total, _SECONDS)
     prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=total))
@@ -99,6 +94,27 @@ def try_agent(
     tried = async_to_sync(_answer)(grant.limited(prompt), revision.model, grant)
     _record(subject, tried)
     return tried
+
+
+def _new(user: User, message: str) -> Message:
+    if not message.strip():
+        raise InvalidMessageError("The message is empty.")
+    if len(message.encode()) > settings.TURN_MAX_MESSAGE_BYTES:
+        raise TooLargeError(
+            f"A message may have {settings.TURN_MAX_MESSAGE_BYTES // 1024} KiB."
+        )
+    unsaved = Conversation(owner=user)
+    return Message(conversation=unsaved, role=Message.Role.USER, text=message)
+
+
+def _past(user: User, message_id: str) -> Message:
+    """Of those this person may read."""
+    asked = Message.objects.visible_to(user).filter(role=Message.Role.USER)
+    known = asked.select_related("conversation").filter(pk=message_id)
+    found = known.first() if VALID.match(message_id) else None
+    if found is None:
+        raise NotFoundError("There is no such question.")
+    return found
 
 
 async def _answer(prompt: Prompt, model: str, grant: Grant) -> Tried:

@@ -19,9 +19,11 @@ from llm.errors import LLMError
 
 
 class TrySerializer(serializers.Serializer[Agent]):
-    """What is left out of the draft is as the agent has it."""
+    """What is left out of the draft is as the agent has it. Needs `message`, or the
+    `message_id` of a past question, which is asked with what was said before it."""
 
-    message = serializers.CharField(trim_whitespace=False)
+    message = serializers.CharField(trim_whitespace=False, required=False)
+    message_id = serializers.CharField(max_length=64, required=False)
     system_prompt = serializers.CharField(
         max_length=PROMPT_LENGTH,
         allow_blank=True,

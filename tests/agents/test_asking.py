@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -17,9 +19,10 @@ from chat.models import Conversation
 from chat.services.trying import try_agent
 from tenants.db import entered
 from tenants.models import Tenant
+from tests.chat.rows import make_conversation
 from tests.factories import STAND_IN, person, point_agent
 from tests.provider import SECRET_MARKER, Answer, Provider
-from tests.servers import LiveServer
+from tests.servers import LiveServer, host_of, session_cookie
 from usage.models import UsageRecord
 
 TRY = "/api/v1/agents/assistant/try"
@@ -149,6 +152,49 @@ def test_a_draft_is_tried_charged_and_not_stored(
         assert not Conversation.objects.exists()
         record = UsageRecord.objects.get()
         assert record.total_tokens == body["total_tokens"] > 0
+
+
+def test_a_past_question_is_tried_with_what_was_said_before_it(
+    server: LiveServer, acme: Tenant, owner: httpx.Client, provider: Provider
+) -> None:
+    said = ("Name a bird", "A crow.", "Where does it live?", "In woods.")
+    made = make_conversation(acme, "owner", said=said)
+    with entered(acme.scope):
+        question = made.messages.get(text="Where does it live?").pk
+        theirs = make_conversation(acme, "member", said=("Mine",)).messages.get().pk
+    provider.on("some-model", Answer(text="In Rome.", reasoning=("Hm.",)))
+    draft = {"system_prompt": "Be wrong.", "parameters": {"temperature": 0.7}}
+    tried = owner.post(TRY, json={"message_id": question, **draft})
+    assert tried.json()["text"] == "In Rome.", tried.text
+    asked = provider.requests[-1].body
+    assert [m["content"] for m in asked["messages"]] == ["Be wrong.", *said[:3]]
+    assert asked["temperature"] == 0.7
+    for wrong in (theirs, "gone-message", "odd id"):
+        assert owner.post(TRY, json={"message_id": wrong}).status_code in {400, 404}
+    both = {"message_id": question, "message": "Hi"}
+    assert owner.post(TRY, json=both).status_code == 400
+    with server.client(acme, cookies=session_cookie(acme, "owner")) as pages:
+        with entered(acme.scope):
+            page = f"/admin/agents/agent/{Agent.objects.get().pk}/try/"
+        shown = pages.get(page)
+        assert question in shown.text and theirs not in shown.text
+        fields = {**draft, "parameters": json.dumps({"temperature": 0.7})}
+        form = {**fields, "model": f"{STAND_IN}/some-model", "message_id": question}
+        [token] = set(re.findall(r'csrfmiddlewaretoken" value="(\w+)', shown.text))
+        form["csrfmiddlewaretoken"] = token
+        headers = {"Origin": f"http://{host_of(acme)}:{server.port}"}
+        answer = pages.post(page, data=form, headers=headers)
+        for part in ("In Rome.", "What it thought", "In woods."):
+            assert part in answer.text, answer.text
+        for wrong in (theirs, "\x00"):
+            form["message_id"] = wrong
+            refused = pages.post(page, data=form, headers=headers)
+            assert "There is no such question." in refused.text
+            assert "Mine" not in refused.text
+        form["parameters"] = "["
+        assert "valid JSON" in pages.post(page, data=form, headers=headers).text
+    with entered(acme.scope):
+        assert made.messages.count() == len(said)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def _make_agent(page: Page) -> None:
     page.get_by_role("button", name="Save and continue editing").click()
     expect(page.get_by_text("was added successfully")).to_be_visible()
     page.locator("a[href$='/try/']").click()
-    page.get_by_label("Question").fill("Hello?")
+    page.get_by_label("Question", exact=True).fill("Hello?")
     page.get_by_role("button", name="Ask").click()
     expect(page.get_by_text("Hello from the new agent.")).to_be_visible()
 

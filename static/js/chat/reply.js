@@ -2,6 +2,7 @@
 // blocks that the server rendered and sanitised go in as HTML.
 
 import { decorate } from "./page.js";
+import { patch } from "./patching.js";
 
 export class Reply {
   /** `heard(text)` is given the text of each block that has changed. */
@@ -86,7 +87,7 @@ export class Reply {
   }
 
   #show(block, html) {
-    block.innerHTML = html;
+    patch(block, html);
     if (html.includes("code-head")) {
       decorate(block);
     }

@@ -1,7 +1,8 @@
 """A reply's parts, as they are stored and as the AI SDK knows them, from and to events.
 
 {"type": "text" | "reasoning", "text"}
-{"type": "tool-<name>", "toolCallId", "state", "input", "output" | "errorText"}
+{"type": "tool-<name>", "toolCallId", "state", "input", "output" | "errorText",
+ "durationMs" where the call was made}
 {"type": "step-start"}   where the model was asked again with its tools' results
 """
 
@@ -118,10 +119,10 @@ def change_part(part: Part, event: ToolEvent) -> None:
                 "state": ALLOWED,
                 "approval": {**part["approval"], "approved": True},
             }
-        case ToolAnswered(_, output):
-            _settle(part, "output-available", output=output)
-        case ToolFailed(_, text):
-            _settle(part, "output-error", errorText=text)
+        case ToolAnswered(_, output, ms):
+            _settle(part, "output-available", output=output, **_timed(ms))
+        case ToolFailed(_, text, ms):
+            _settle(part, "output-error", errorText=text, **_timed(ms))
         case ToolDenied():
             _settle(part, "output-denied")
             part["approval"] = {**part.get("approval", {}), "approved": False}
@@ -184,7 +185,11 @@ def as_json(given: Any) -> str:
     return given if isinstance(given, str) else orjson.dumps(given).decode()
 
 
-def _settle(part: Part, state: str, **more: str) -> None:
+def _timed(ms: int | None) -> dict[str, int]:
+    return {} if ms is None else {"durationMs": ms}
+
+
+def _settle(part: Part, state: str, **more: str | int) -> None:
     part |= {"state": state, **more}
     if approval := part.get("approval"):
         part["approval"] = {**approval, "approved": state != "output-denied"}
@@ -199,9 +204,9 @@ def _tool_events(part: Part) -> Iterator[TurnEvent]:
         case state if state == ALLOWED:
             yield ToolAllowed(call_id)
         case "output-available":
-            yield ToolAnswered(call_id, part["output"])
+            yield ToolAnswered(call_id, part["output"], part.get("durationMs"))
         case "output-error":
-            yield ToolFailed(call_id, part["errorText"])
+            yield ToolFailed(call_id, part["errorText"], part.get("durationMs"))
         case "output-denied":
             yield ToolDenied(call_id)
 

@@ -250,9 +250,9 @@ def _tool(event: ToolEvent) -> Iterator[dict[str, Any]]:
             yield {"type": "tool-input-available", **known}
         case ApprovalAsked(_, approval_id):
             yield {"type": "tool-approval-request", "approvalId": approval_id, **call}
-        case ToolAnswered(_, output):
+        case ToolAnswered(_, output, _):
             yield {"type": "tool-output-available", **call, "output": output}
-        case ToolFailed(_, text):
+        case ToolFailed(_, text, _):
             yield {"type": "tool-output-error", **call, "errorText": text}
         case ToolDenied():
             yield {"type": "tool-output-denied", **call}

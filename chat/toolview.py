@@ -9,6 +9,7 @@ import json
 from typing import Any, Final
 
 from django.template.loader import get_template
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy
 
@@ -40,8 +41,16 @@ def tool_view(part: Part) -> dict[str, str]:
         "said": _STATES.get(part["state"], ""),
         "given": _text(part["input"])[:_SHOWN],
         "output": str(part.get("output") or part.get("errorText") or "")[:_SHOWN],
+        "took": _duration(part.get("durationMs")),
         "approval": (part.get("approval") or {}).get("id", ""),
     }
+
+
+def _duration(ms: int | None) -> str:
+    """In the language in force; empty where nobody measured it."""
+    if ms is None:
+        return ""
+    return f"{ms} ms" if ms < 1000 else f"{number_format(ms / 1000, 1)} s"
 
 
 def _text(given: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from accounts.models import User
 from chat.models import Message
+from chat.parts import Part
 from usage.pricing import cost_text
 
 _RUNNING = {Message.Status.PENDING, Message.Status.STREAMING}
@@ -27,6 +28,13 @@ def _metadata_of(author: User | None) -> dict[str, Any]:
     return {"metadata": {"author": named}}
 
 
+def _with_metadata(part: Part) -> Part:
+    """How long a call took stands where the SDK has a place for what is not its own."""
+    timed = {"parley": {"durationMs": part["durationMs"]}}
+    rest = {name: value for name, value in part.items() if name != "durationMs"}
+    return {**rest, "callProviderMetadata": timed}
+
+
 def _ui_message(message: Message) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": message.pk, "role": message.role}
     if message.role == Message.Role.USER:
@@ -37,6 +45,8 @@ def _ui_message(message: Message) -> dict[str, Any]:
             parts.append({**part, "id": "reasoning-1", "state": "done"})
         elif part["type"] == "text":
             parts.append({**part, "state": "done"})
+        elif "durationMs" in part:
+            parts.append(_with_metadata(part))
         else:
             parts.append(part)
     usage = {

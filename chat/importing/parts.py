@@ -22,6 +22,7 @@ _RESULTS: Final = {
     "output-error": "errorText",
     "output-denied": "",
 }
+_LONGEST_MS: Final = 24 * 60 * 60 * 1000
 _OPEN: Final = ("input-available", "approval-requested", "approval-responded")
 
 
@@ -66,6 +67,9 @@ def _call(part: dict[str, Any]) -> dict[str, Any]:
     made["state"] = state
     if result := _RESULTS[state]:
         made[result] = text_of(part.get(result), "What a tool said")
+    took = part.get("durationMs")
+    if type(took) is int and 0 <= took <= _LONGEST_MS:
+        made["durationMs"] = took
     if "approval" in part:
         approval = dict_of(part["approval"], "An approval")
         made["approval"] = {

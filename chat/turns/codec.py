@@ -91,10 +91,10 @@ def _encode_tool(event: ToolEvent) -> list[Any]:
             return ["q", call_id, approval_id]
         case ToolAllowed(call_id):
             return ["y", call_id]
-        case ToolAnswered(call_id, output):
-            return ["u", call_id, output]
-        case ToolFailed(call_id, text):
-            return ["f", call_id, text]
+        case ToolAnswered(call_id, output, ms):
+            return ["u", call_id, output, ms]
+        case ToolFailed(call_id, text, ms):
+            return ["f", call_id, text, ms]
         case ToolDenied(call_id):
             return ["d", call_id]
 

@@ -65,14 +65,20 @@ class ToolAllowed:
 
 @dataclass(frozen=True, slots=True)
 class ToolAnswered:
+    """`ms` is how long the call took; None where nobody measured it."""
+
     call_id: str
     output: str
+    ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolFailed:
+    """`ms` as above; None too where no call was made."""
+
     call_id: str
     text: str
+    ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,12 +68,14 @@ class TurnReport:
         self._log.warning("provider failed", **self._failure(error))
         metrics.PROVIDER_ERRORS.labels(self._provider, error.code).inc()
 
-    def tool_called(self, name: str, started: float, *, failed: bool) -> None:
-        """`started` is of time.monotonic(). What went in and out is not logged."""
+    def tool_called(self, name: str, started: float, *, failed: bool) -> int:
+        """How many milliseconds it took; `started` is of time.monotonic(). What went in
+        and out is not logged."""
         milliseconds = round((time.monotonic() - started) * 1000)
         self._log.info(
             "tool called", tool=name[:64], failed=failed, duration_ms=milliseconds
         )
+        return milliseconds
 
     def crashed(self, error: BaseException) -> None:
         """A fault of ours while the provider was read."""

@@ -239,11 +239,11 @@ class Steps:
                 output = cut(output, self._room)
                 self._room -= len(output.encode())
         except ToolError as error:
-            self._report.tool_called(call.name, started, failed=True)
-            live.log.append(ToolFailed(call.call_id, str(error)))
+            ms = self._report.tool_called(call.name, started, failed=True)
+            live.log.append(ToolFailed(call.call_id, str(error), ms))
             return Answered(call, told_error(str(error)))
-        self._report.tool_called(call.name, started, failed=False)
-        live.log.append(ToolAnswered(call.call_id, output))
+        ms = self._report.tool_called(call.name, started, failed=False)
+        live.log.append(ToolAnswered(call.call_id, output, ms))
         return Answered(call, output)
 
     def _left(self) -> float:

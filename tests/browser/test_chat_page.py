@@ -74,6 +74,22 @@ def test_what_grew_is_what_a_reload_shows(site: Site, provider: Provider) -> Non
         assert page.locator(TEXT).inner_text() == grown
 
 
+def test_what_is_selected_stays_while_the_text_grows(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(tokens=80, pace=30))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "Count")
+        expect(page.locator(TEXT)).to_contain_text("w5")
+        selected = page.locator(TEXT).locator("p").evaluate(
+            "(one) => { getSelection().setBaseAndExtent(one.firstChild, 0,"
+            " one.firstChild, 8); return getSelection().toString(); }"
+        )
+        expect(page.locator(TEXT)).to_contain_text("w60")
+        assert page.evaluate("getSelection().toString()") == selected != ""
+
+
 def test_stop_keeps_what_was_written_and_marks_it(
     site: Site, provider: Provider
 ) -> None:

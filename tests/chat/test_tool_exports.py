@@ -30,7 +30,7 @@ def call(name: str, state: str, **more: Any) -> dict[str, Any]:
 PARTS: list[dict[str, Any]] = [
     {"type": "reasoning", "text": "Hm."},
     {"type": "text", "text": "Let me see. "},
-    call("calculator", "output-available", output=f"42 {EVIL}"),
+    call("calculator", "output-available", output=f"42 {EVIL}", durationMs=1250),
     call("docs__add", "output-error", errorText="It failed.", approval={"id": "a-1"}),
     call("docs__no", "output-denied", approval={"id": "a-2", "approved": False}),
     {"type": "step-start"},
@@ -81,7 +81,7 @@ def test_files_for_people_tell_of_tools_and_run_nothing(
     made = make(acme)
     member = client_for(acme, "member")
     html = download(member, made, "format=html").content.decode()
-    assert "calculator: done" in html
+    assert "calculator: done · 1.2 s" in html
     assert "docs__no: not allowed" in html
     assert "&lt;script&gt;" in html
     assert EVIL not in html

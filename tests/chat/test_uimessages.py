@@ -22,6 +22,12 @@ def test_a_user_message_is_as_it_was_sent() -> None:
     assert ui_messages([message]) == [expected]
 
 
+def test_how_long_a_call_took_stands_where_the_sdk_has_a_place_for_it() -> None:
+    called = {"type": "tool-calculator", "toolCallId": "c", "state": "output-available"}
+    shown = ui_messages([reply(parts=[{**called, "durationMs": 7}])])[0]["parts"][1]
+    assert shown == {**called, "callProviderMetadata": {"parley": {"durationMs": 7}}}
+
+
 def test_a_reply_has_its_step_its_parts_and_its_metadata() -> None:
     message = reply(
         parts=[{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "Yes."}],

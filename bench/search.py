@@ -28,6 +28,7 @@ from bench.contenders import parley
 from bench.tenant import SCHEMA, prepare
 
 IN_ONE = 20
+_INDEXES = ("message_search", "message_pairs", "conversation_search")
 WORDS = 30_000
 _FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 _SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "an")]
@@ -162,7 +163,7 @@ def _print_line(kind: str, count: str, times: list[float]) -> None:
 
 def _sizes(connection: psycopg.Connection[tuple[object, ...]]) -> str:
     sizes: list[str] = []
-    for name in ("chat_message", "message_search", "conversation_search"):
+    for name in ("chat_message", *_INDEXES):
         query = "SELECT pg_size_pretty(pg_total_relation_size(%s::regclass))"
         row = connection.execute(query, [f"{SCHEMA}.{name}"]).fetchone()
         sizes.append(f"`{name}` {row[0] if row else ''}")

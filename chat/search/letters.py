@@ -30,4 +30,4 @@ _folding = _Folding()
 
 def fold(text: str) -> str:
     """For comparing; as long as `text`."""
-    return text.translate(_folding)
+    return text.lower() if text.isascii() else text.translate(_folding)

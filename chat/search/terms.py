@@ -35,12 +35,14 @@ class Search:
 
     `tsquery` is empty where nothing in it is a word. `plain` is what was typed, if it
     uses no syntax. `marks` are folded beginnings of words (chat.search.snippets), and
-    runs of dense script.
+    runs of dense script. `pairs` of short words, as the migration "search_pairs"
+    numbers them, are in every text that is found; there may be none.
     """
 
     tsquery: str
     plain: str
     marks: list[str]
+    pairs: list[int]
 
 
 def parse(typed: str) -> list[list[Term]]:
@@ -65,19 +67,22 @@ def understand(typed: str) -> Search:
     sql, values = _tsquery(groups)
     words = _words(groups)
     with connection.cursor() as cursor:
-        # In one round trip: the query, and each word's forms in the index.
+        # In one round trip: the query, each word's forms in the index, and the pairs.
         cursor.execute(
             f"SELECT ({sql})::text, (SELECT coalesce(json_agg(tsvector_to_array("  # noqa: S608  # built of constants
             "to_tsvector('chat_search', word)) ORDER BY number), '[]')::text"
-            " FROM unnest(%s::text[]) WITH ORDINALITY AS w(word, number))",
-            [*values, words],
+            " FROM unnest(%s::text[]) WITH ORDINALITY AS w(word, number)),"
+            " (SELECT coalesce(array_agg(pair), '{}') FROM unnest(%s::text[]) AS ph,"
+            " unnest(chat_pairs(to_tsvector('chat_search', ph))) AS pair)",
+            [*values, words, _phrases(groups)],
         )
-        tsquery, forms = cursor.fetchone()
+        tsquery, forms, pairs = cursor.fetchone()
     runs = [run for t in _wanted(groups) for run in DENSE_RUN.findall(t.text)]
     return Search(
         tsquery=tsquery,
         plain="" if has_syntax else typed.strip(),
         marks=[*_beginnings(words, json.loads(forms)), *runs],
+        pairs=pairs,
     )
 
 
@@ -124,6 +129,15 @@ def _dense(text: str) -> tuple[str, list[str]]:
             parts.append("plainto_tsquery('chat_search', %s)")
             values.append(" ".join(pairs))
     return " && ".join(parts), values
+
+
+def _phrases(groups: list[list[Term]]) -> list[str]:
+    """Those that have to be there, whatever else is; runs of dense script are looked up
+    by pairs of their own."""
+    if len(groups) > 1:
+        return []
+    phrases = (term for term in _wanted(groups) if term.quoted)
+    return [term.text for term in phrases if not DENSE_RUN.search(term.text)]
 
 
 def _words(groups: list[list[Term]]) -> list[str]:

@@ -29,8 +29,8 @@ class SearchView(generics.GenericAPIView[Any]):
     """Search the titles and messages I may see, archived ones and all branches too.
 
     Words must all be there, the last one at least by its beginning; `"a phrase"`,
-    `-without`, `this or that`. Titles come first; then messages, of which the newest
-    300 that match are ranked and counted.
+    `-without`, `this or that`. Titles come first; then messages, of which 300 that
+    match are ranked and counted, from the conversations last written in.
     """
 
     serializer_class = SearchResultSerializer

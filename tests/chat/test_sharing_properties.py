@@ -93,7 +93,7 @@ class World:
             assert set(every.visible_to(user).values_list("pk", flat=True)) == seen
             assert set(every.writable_by(user).values_list("pk", flat=True)) == written
             for whole in (Conversation.objects, Message.objects):
-                halves = [set(half) for half in whole.visible_halves(user)]
+                halves = [set(half) for half in whole.visible_halves(user, shared=True)]
                 assert halves[0].isdisjoint(halves[1])
                 assert halves[0] | halves[1] == set(whole.visible_to(user))
             for rows in (Message.objects, Turn.objects):

@@ -82,9 +82,13 @@ def test_what_is_selected_stays_while_the_text_grows(
         page.goto("/")
         ask(page, "Count")
         expect(page.locator(TEXT)).to_contain_text("w5")
-        selected = page.locator(TEXT).locator("p").evaluate(
-            "(one) => { getSelection().setBaseAndExtent(one.firstChild, 0,"
-            " one.firstChild, 8); return getSelection().toString(); }"
+        selected = (
+            page.locator(TEXT)
+            .locator("p")
+            .evaluate(
+                "(one) => { getSelection().setBaseAndExtent(one.firstChild, 0,"
+                " one.firstChild, 8); return getSelection().toString(); }"
+            )
         )
         expect(page.locator(TEXT)).to_contain_text("w60")
         assert page.evaluate("getSelection().toString()") == selected != ""

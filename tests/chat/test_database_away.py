@@ -20,7 +20,8 @@ import pytest
 from config.postgres import EmbeddedPostgres
 from tests.chat.talk import CHAT, Stream
 from tests.provider import Answer, Provider
-from tests.servers import ROOT, LiveServer, server_environment
+from tests.servers import LiveServer, server_environment
+from tests.warm import ROOT
 
 SLUG = "away"
 HOST = f"{SLUG}.localhost"

@@ -34,7 +34,7 @@ CREATE INDEX message_pairs ON chat_message USING gin (chat_pairs(text_search))
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0014_search_inline"),
+        ("chat", "0015_messages_keep_revisions"),
     ]
 
     operations = [

@@ -44,6 +44,7 @@ from chat.turns.events import (
     TurnEvent,
     merged,
 )
+from chat.turns.log import Stream
 from llm.events import ReasoningDelta, TextDelta
 from usage.pricing import cost_text
 
@@ -64,7 +65,7 @@ class EventStreamResponse(StreamingHttpResponse):
 
     def __init__(
         self,
-        source: AsyncGenerator[bytes, None],
+        source: Stream[bytes],
         listening: Callable[
             [Callable[[], None]], AbstractContextManager[None]
         ] = lambda leave: nullcontext(),
@@ -106,7 +107,7 @@ class Encoder(Protocol):
 
 
 async def encoded(
-    batches: AsyncGenerator[list[TurnEvent], None], encoder: Encoder
+    batches: Stream[list[TurnEvent]], encoder: Encoder
 ) -> AsyncGenerator[bytes, None]:
     """Every batch as one piece, an empty one as an empty piece."""
     async with aclosing(batches) as source:
@@ -115,7 +116,7 @@ async def encoded(
 
 
 async def paced(
-    batches: AsyncGenerator[list[TurnEvent], None], seconds: float
+    batches: Stream[list[TurnEvent]], seconds: float
 ) -> AsyncGenerator[list[TurnEvent], None]:
     """The first batch at once, the next ones that far apart and as much larger: nobody
     sees a page change more often, and each change costs both sides."""

@@ -8,62 +8,33 @@ makes it smaller.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from chat.turns.events import TurnEvent, merged
 
 Piece = TypeVar("Piece", list[TurnEvent], bytes)
+Given_co = TypeVar("Given_co", covariant=True)
 Encode = Callable[[list[TurnEvent]], bytes]
+
+
+class Stream(Protocol[Given_co]):
+    """An async iterator that has to be closed, as a generator is."""
+
+    def __aiter__(self) -> AsyncIterator[Given_co]: ...
+    def __anext__(self) -> Awaitable[Given_co]: ...
+    def aclose(self) -> Coroutine[Any, Any, None]: ...
 
 
 class Readable(Protocol):
     """Where a turn can be read from its beginning: this process's memory, the log in
     PostgreSQL, or the stored reply."""
 
-    def read(self, quiet: float) -> AsyncGenerator[list[TurnEvent], None]:
+    def read(self, quiet: float) -> Stream[list[TurnEvent]]:
         """Batches from the first event on; an empty one after `quiet` seconds
         without any. Ends after the turn's last event."""
         ...
-
-
-class _Reader:
-    """One reader's waiting. Its timer is set anew once in `quiet` seconds and not for
-    each piece of news, of which there may be hundreds a second."""
-
-    def __init__(self, quiet: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._quiet = quiet
-        self._heard = self._loop.time()
-        self._waiter: asyncio.Future[bool] | None = None
-        self._timer = self._loop.call_later(quiet, self._look)
-
-    async def news(self) -> bool:
-        """True as soon as there is some, False after a quiet time without any."""
-        self._waiter = self._loop.create_future()
-        try:
-            return await self._waiter
-        finally:
-            self._waiter = None
-
-    def wake(self) -> None:
-        self._heard = self._loop.time()
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(True)
-
-    def leave(self) -> None:
-        self._timer.cancel()
-
-    def _look(self) -> None:
-        left = self._heard + self._quiet - self._loop.time()
-        if left <= 0:
-            left = self._quiet
-            self._heard = self._loop.time()
-            if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_result(False)
-        self._timer = self._loop.call_later(left, self._look)
 
 
 class Cursor:
@@ -84,7 +55,7 @@ class TurnLog:
         self.events: list[TurnEvent] = []
         self.closed = False
         self.read_once = asyncio.Event()
-        self._waiting: set[_Reader] = set()
+        self.waiting: set[_Reader[Any]] = set()
         self._cursors: set[Cursor] = set()
         self._joined = 0
         self._encoder = encoder
@@ -103,13 +74,13 @@ class TurnLog:
         self.closed = True
         self._wake()
 
-    def read(self, quiet: float) -> AsyncGenerator[list[TurnEvent], None]:
+    def read(self, quiet: float) -> Stream[list[TurnEvent]]:
         """See `Readable.read`."""
-        return self._follow(self._reading(), quiet, [])
+        return _Reader(self, self._reading(), quiet, [])
 
-    def frames(self, quiet: float) -> AsyncGenerator[bytes, None]:
+    def frames(self, quiet: float) -> Stream[bytes]:
         """As `read`, encoded: what is due together is one piece of bytes."""
-        return self._follow(self._sharing(), quiet, b"")
+        return _Reader(self, self._sharing(), quiet, b"")
 
     def cursor(self) -> Cursor:
         """A new one at the beginning, which `compact` respects."""
@@ -192,30 +163,75 @@ class TurnLog:
         self._frames.clear()
         self._encode = self._encoder()
 
-    async def _follow(
+    def _wake(self) -> None:
+        for reader in self.waiting:
+            reader.wake()
+        self.waiting.clear()
+
+
+class _Reader(Generic[Piece]):
+    """One reader of a log: what `joining` gives, from the first step on.
+
+    No generator, and nothing in between: each token passes here. Its timer is set anew
+    once in `quiet` seconds and not for each piece of news.
+    """
+
+    def __init__(
         self,
+        log: TurnLog,
         joining: AbstractContextManager[Callable[[], Piece]],
         quiet: float,
         nothing: Piece,
-    ) -> AsyncGenerator[Piece, None]:
-        self.read_once.set()
-        reader = _Reader(quiet)
-        with joining as news:
-            try:
-                while True:
-                    if batch := news():
-                        yield batch
-                    elif self.closed:
-                        return
-                    else:
-                        self._waiting.add(reader)
-                        if not await reader.news():
-                            yield nothing
-            finally:
-                self._waiting.discard(reader)
-                reader.leave()
+    ) -> None:
+        self._log = log
+        self._joining: AbstractContextManager[Callable[[], Piece]] = joining
+        self._news: Callable[[], Piece] | None = None
+        self._nothing: Piece = nothing
+        self._quiet = quiet
+        self._loop = asyncio.get_running_loop()
+        self._heard = self._loop.time()
+        self._waiter: asyncio.Future[bool] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
-    def _wake(self) -> None:
-        for reader in self._waiting:
-            reader.wake()
-        self._waiting.clear()
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Piece:
+        news: Callable[[], Piece] = self._news or self._join()
+        while not (batch := news()):
+            if self._log.closed:
+                raise StopAsyncIteration
+            self._log.waiting.add(self)
+            self._waiter = self._loop.create_future()
+            if not await self._waiter:
+                return self._nothing
+        return batch
+
+    async def aclose(self) -> None:
+        self._log.waiting.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._news is not None:
+            self._news = None
+            self._joining.__exit__(None, None, None)
+
+    def wake(self) -> None:
+        self._heard = self._loop.time()
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(True)
+
+    def _join(self) -> Callable[[], Piece]:
+        self._log.read_once.set()
+        self._timer = self._loop.call_later(self._quiet, self._look)
+        self._news = self._joining.__enter__()
+        return self._news
+
+    def _look(self) -> None:
+        left = self._heard + self._quiet - self._loop.time()
+        if left <= 0:
+            left = self._quiet
+            self._heard = self._loop.time()
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(False)
+        self._timer = self._loop.call_later(left, self._look)

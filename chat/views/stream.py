@@ -48,7 +48,7 @@ from chat.turns.background import get_background
 from chat.turns.ending import stop_turns
 from chat.turns.events import INTERNAL, Errored
 from chat.turns.following import TurnReference, newest_turn, reference_to, source_of
-from chat.turns.log import Readable, TurnLog
+from chat.turns.log import Readable, Stream, TurnLog
 from chat.turns.plan import Send, TurnPlan
 from tenants.db import Scope, scope, unit
 
@@ -202,6 +202,7 @@ def _stream(
     request: HttpRequest, source: Readable, turn_id: str, *, recalls: bool = True
 ) -> EventStreamResponse:
     quiet = settings.SSE_KEEP_ALIVE
+    body: Stream[bytes]
     if request.GET.get("render") == "html":
         encoder = HTMLEncoder(language_of(request))
         body = encoded(paced(source.read(quiet), _PAGE_SECONDS), encoder)

@@ -32,7 +32,7 @@ serve: $(VENV)/.installed pango
 	@$(BIN)/python -m config.launch serve --workers $(WORKERS)
 
 test: $(VENV)/.installed-dev system-packages
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: lint
 	$(MAKE) test

@@ -53,6 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
             servers.warm_parent.start()  # by the controller, for all its workers
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The others fill the time in which these wait, if these do not come last.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     # What is imported and collected stays: no need to look through it again and again.
     gc.collect()

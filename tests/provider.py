@@ -300,14 +300,14 @@ class Provider:
     def hold(self, path: str) -> None:
         self._held.add(path)  # never answered
 
-    def wait_closed(self, timeout: float = 5.0) -> Closed:
+    def wait_closed(self, timeout: float = 30.0) -> Closed:
         """Block until a client has closed a connection in mid-answer; consumes it."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._closes, timeout):
                 raise TimeoutError("no client closed its connection")
             return self._closes.popleft()
 
-    def wait_requests(self, count: int = 1, timeout: float = 5.0) -> None:
+    def wait_requests(self, count: int = 1, timeout: float = 30.0) -> None:
         """Block until that many requests have arrived in all."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.requests) >= count, timeout):

@@ -26,8 +26,9 @@ from config.metrics_folder import folder_of, forget_dead
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.factories import make_key, person
-from tests.warm import ROOT, Forked, Parent
+from tests.warm import Forked, Parent
 
+ROOT = Path(__file__).resolve().parents[1]
 Kind = Literal["daphne", "uvicorn", "two workers"]
 # What every test of streams runs on; two workers are for what only they can show.
 KINDS: tuple[Kind, ...] = ("daphne", "uvicorn")

@@ -35,7 +35,6 @@ _MODULES = (
     "structlog",
 )
 _PATIENCE = 60
-ROOT = Path(__file__).resolve().parents[1]
 CAN_FORK = sys.platform == "linux"
 
 
@@ -53,7 +52,7 @@ class Parent:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-u", "-m", "tests.warm", str(self.place)],
-                    cwd=ROOT,
+                    cwd=Path(__file__).resolve().parents[1],
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,

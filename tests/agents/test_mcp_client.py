@@ -25,6 +25,8 @@ from tests.warm import ROOT
 
 T = TypeVar("T")
 CONTEXT = ToolContext(PUBLIC, 1)
+# In seconds, where the limit itself is not under test.
+PATIENCE = 20.0
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def server(mcp: HostileMcp, misdeed: str, **changes: Any) -> ServerAddress:
         headers=(("Authorization", f"Bearer {SECRET}"),),
         needs_approval=False,
         allowed=frozenset(),
-        seconds=2.0,
+        seconds=PATIENCE,
         version="1",
     )
     return replace(address, **changes)
@@ -76,7 +78,8 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 def test_a_server_that_cannot_be_asked_is_told_in_our_words(
     mcp: HostileMcp, misdeed: str, told: str
 ) -> None:
-    listing = run(lambda: client.ask(server(mcp, misdeed, seconds=1.0)))
+    seconds = 1.0 if misdeed == "hang" else PATIENCE
+    listing = run(lambda: client.ask(server(mcp, misdeed, seconds=seconds)))
     assert told in listing.failure
     assert listing.tools == {}
     assert SECRET not in listing.failure
@@ -94,7 +97,7 @@ def test_only_tools_that_every_provider_takes_are_offered(mcp: HostileMcp) -> No
 
 
 def test_a_list_of_tools_that_never_ends_is_read_to_a_limit(mcp: HostileMcp) -> None:
-    listing = run(lambda: client.ask(server(mcp, "pages", seconds=9.0)))
+    listing = run(lambda: client.ask(server(mcp, "pages", seconds=PATIENCE)))
     assert mcp.asked == 20
     assert len(listing.tools) == 100
 
@@ -104,7 +107,7 @@ def test_a_list_of_tools_that_never_ends_is_read_to_a_limit(mcp: HostileMcp) -> 
     [
         *(
             ("flood", "ended|within"),
-            ("lie", "within 1 seconds"),
+            ("lie", "within 3 seconds"),
             ("garbage", "no sense"),
         ),
         *(("wrong", "no sense"), ("squeezed", "cannot be reached")),
@@ -114,7 +117,8 @@ def test_an_answer_that_is_none_is_a_failed_call(
     mcp: HostileMcp, misdeed: str, told: str
 ) -> None:
     async def use() -> str:
-        tools = await client.tools_of(server(mcp, misdeed, seconds=1.0))
+        seconds = 3.0 if misdeed == "lie" else PATIENCE
+        tools = await client.tools_of(server(mcp, misdeed, seconds=seconds))
         return await call(tools["docs__add"], CONTEXT, {})
 
     with pytest.raises(ToolError, match=told) as failed:

@@ -14,9 +14,13 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Playwright,
+    expect,
     sync_playwright,
 )
 
+# No test is about time: these only end what hangs, on a machine that is busy too.
+_PATIENCE = 30_000
+expect.set_options(timeout=_PATIENCE)
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -43,7 +47,7 @@ class Chromium:
             context = self._browser.new_context(**options)
             try:
                 page = context.new_page()
-                page.set_default_timeout(15_000)
+                page.set_default_timeout(_PATIENCE)
                 faults: list[str] = []
                 page.on("pageerror", lambda error: faults.append(str(error)))
                 page.on("console", partial(_note_error, faults))

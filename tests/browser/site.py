@@ -61,4 +61,4 @@ def ask(page: Page, text: str) -> None:
 
 
 def wait_until_over(page: Page, said: str = "Reply complete") -> None:
-    expect(page.get_by_role("status")).to_have_text(said, timeout=15_000)
+    expect(page.get_by_role("status")).to_have_text(said)

@@ -198,9 +198,9 @@ def test_another_page_sees_a_turn_run_end_unread_and_read(
         page.keyboard.press("Enter")
         line = listed(other).get_by_role("listitem").filter(has_text="Count slowly")
         expect(line.get_by_text("Being answered")).to_be_attached()
-        expect(line.locator("[data-running-sign]")).to_be_visible(timeout=15_000)
+        expect(line.locator("[data-running-sign]")).to_be_visible()
         page.goto("/settings")  # nobody looks at it any more
-        expect(line.locator("[data-unread-sign]")).to_be_visible(timeout=15_000)
+        expect(line.locator("[data-unread-sign]")).to_be_visible()
         expect(line.locator("[data-running-sign]")).to_be_hidden()
         line.get_by_role("link").click()
         other.wait_for_url("**/c/*")

@@ -263,7 +263,7 @@ def test_the_view_follows_the_text_unless_the_reader_scrolled_up(
     with site.page(viewport={"width": 800, "height": 500}) as page:
         page.goto("/")
         ask(page, "Scroll")
-        page.wait_for_timeout(1_500)
+        page.wait_for_function("scrollY > 300")
         to_end = page.get_by_role("button", name="Go to the newest text")
         expect(to_end).to_be_hidden()
         assert page.evaluate("scrollY") > 0
@@ -310,12 +310,12 @@ def test_without_scripts_one_can_sign_in_ask_read_stop_and_archive(
         page.get_by_label("Message", exact=True).fill("Plain question\nof two lines")
         page.get_by_role("button", name="Send").click()
         # The page reloads itself until the reply is there.
-        expect(page.locator(TEXT).locator("em")).to_have_text("Plain", timeout=15_000)
+        expect(page.locator(TEXT).locator("em")).to_have_text("Plain")
         provider.enqueue(Answer(tokens=2_000, pace=20))
         page.get_by_label("Message", exact=True).fill("Another")
         page.get_by_role("button", name="Send").click()
         page.get_by_role("button", name="Stop").click()
-        expect(page.get_by_text("Stopped.")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text("Stopped.")).to_be_visible()
         page.get_by_role("button", name="Archive").click()
         expect(page.get_by_text("Your conversations will be listed")).to_be_visible()
 

@@ -34,7 +34,7 @@ def test_a_turn_shows_in_other_tabs_and_devices_and_what_is_seen_is_seen(
         expect(tab.get_by_text("Count slowly")).to_be_visible()
         expect(line.locator("[data-running-sign]")).to_be_visible()
         expect(away.locator("[data-conversations] li").first).to_contain_text("Boats")
-        expect(tab.get_by_text("w59").first).to_be_visible(timeout=20_000)
+        expect(tab.get_by_text("w59").first).to_be_visible()
         # Somebody looks at it in the first window.
         expect(line.locator("[data-running-sign]")).to_be_hidden()
         expect(line.locator("[data-unread-sign]")).to_be_hidden()

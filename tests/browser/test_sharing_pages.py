@@ -75,7 +75,7 @@ def test_a_guest_follows_the_owners_turn_and_leaves(
         owner.keyboard.press("Enter")
         expect(guest.get_by_text("Count slowly")).to_be_visible()
         expect(line.locator("[data-running-sign]")).to_be_visible()
-        expect(guest.get_by_text("w59").first).to_be_visible(timeout=20_000)
+        expect(guest.get_by_text("w59").first).to_be_visible()
         expect(line.locator("[data-unread-sign]")).to_be_visible()
         guest.get_by_label("More about this conversation").click()
         guest.locator("summary", has_text="Leave…").click()

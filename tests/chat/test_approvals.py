@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from accounts.services import create_user
 from agents.models import Agent, Provider
 from agents.services import create_agent, update_agent, update_provider
@@ -159,6 +161,7 @@ def test_a_call_that_was_stopped_is_not_made_again(talk: Talk, mcp: McpStandIn) 
     assert part["errorText"] == "The answer was stopped."
 
 
+@pytest.mark.long
 def test_a_call_that_a_killed_process_may_have_made_is_not_offered_again(
     start_server: Callable[..., LiveServer], talk: Talk, mcp: McpStandIn
 ) -> None:

@@ -110,6 +110,7 @@ def client(database: OwnDatabase, provider: Provider) -> Iterator[httpx.Client]:
         server.stop()
 
 
+@pytest.mark.long
 def test_a_turn_goes_on_without_the_database_and_is_stored_once(
     database: OwnDatabase, client: httpx.Client, provider: Provider
 ) -> None:

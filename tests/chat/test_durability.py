@@ -95,6 +95,7 @@ def test_another_worker_stops_a_turn(workers: tuple[Talk, Talk]) -> None:
     assert reply["text"] == own.text
 
 
+@pytest.mark.long
 def test_a_killed_worker_leaves_text_a_record_and_a_free_conversation(
     mortal: tuple[Talk, Talk],
 ) -> None:

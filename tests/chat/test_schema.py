@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -28,6 +29,7 @@ _SOME = settings(
 )
 
 
+@pytest.mark.long
 def test_the_schema_finds_no_error_of_ours(talk: Talk) -> None:
     make_the_one(talk.tenant, "owner")
     with entered(talk.tenant.scope):

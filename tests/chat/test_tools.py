@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from agents.models import Agent
@@ -197,6 +198,7 @@ def test_a_stop_ends_the_tools_that_work(talk: Talk) -> None:
     assert [part["state"] for part in tool_parts(reply)] == ["output-error"]
 
 
+@pytest.mark.long
 def test_a_worker_killed_in_a_tool_loses_nothing_that_was_shown(
     start_server: Callable[..., LiveServer], talk: Talk
 ) -> None:

@@ -107,6 +107,7 @@ def all_end(processes: list[psutil.Process]) -> bool:
 
 
 @pytest.mark.local_model
+@pytest.mark.long
 def test_a_first_start_a_stop_a_second_start_and_a_kill(
     launch: Callable[..., Launcher], tmp_path: Path, port: str
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_first_start_a_stop_a_second_start_and_a_kill(
     assert all_end(family)
 
 
+@pytest.mark.long
 def test_the_end_of_the_web_server_ends_the_launcher_with_a_sentence(
     launch: Callable[..., Launcher], tmp_path: Path, port: str
 ) -> None:

@@ -204,6 +204,7 @@ def two_workers(
         yield talk
 
 
+@pytest.mark.long
 def test_two_workers_add_up_and_a_dead_one_takes_its_gauges_along(
     two_workers: Talk,
 ) -> None:

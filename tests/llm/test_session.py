@@ -59,7 +59,7 @@ def test_one_connection_serves_call_after_call(tape: Tape) -> None:
                 assert isinstance(events[-1], Finished)
             except errors.ProviderRateLimited:
                 assert tape.status == 429
-            await asyncio.sleep(0.15)
+            await given_back()
         await client.aclose()
 
     with Playback(tape) as server:
@@ -77,7 +77,7 @@ def test_reading_stops_at_the_finish_and_reuses_what_then_ends() -> None:
                 async for event in events:
                     if isinstance(event, Finished):
                         break
-            await asyncio.sleep(0.1)
+            await given_back()
         await client.aclose()
 
     with Playback(WHOLE) as server:

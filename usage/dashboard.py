@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count
 from django.http import HttpRequest
 
 from usage.models import DailyUsage, UsageRecord
@@ -21,14 +22,17 @@ def add_today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     rows = DailyUsage.objects.between(now.first, now.last)
     totals, models = summarise(rows, "model")
     models.sort(key=lambda row: (-row["failures"], -(row["ttft_ms_avg"] or 0)))
-    failures = UsageRecord.objects.between(now.start, now.end).filter(
-        status__in=["failed", "interrupted"]
-    )
+    records = UsageRecord.objects.between(now.start, now.end)
+    failures = records.filter(status__in=["failed", "interrupted"])
+    # A turn calls models several times where it uses tools; and we call some ourselves.
+    replies = records.filter(kind=UsageRecord.Kind.REPLY)
     return {
         **context,
         "day": now,
         "today": totals,
-        "people": rows.order_by().values("user").distinct().count(),
+        **replies.aggregate(
+            turns=Count("turn_id", distinct=True), people=Count("user", distinct=True)
+        ),
         "models": models[:_ROWS],
         "all_models": len(models),
         "failures": failures[:_ROWS],

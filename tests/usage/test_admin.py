@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
+from django.db import models
 
 from accounts.models import User
 from llm.events import Usage
@@ -13,7 +15,7 @@ from tenants.models import Tenant
 from tests.clients import TenantClient
 from tests.factories import person
 from tests.usage.test_api import use
-from usage.models import Budget, PriceRule, UsageSettings
+from usage.models import Budget, PriceRule, UsageRecord, UsageSettings
 from usage.services import Subject, record_call
 
 ClientFor = Callable[..., TenantClient]
@@ -95,6 +97,32 @@ def test_a_month_is_shown_by_model_person_agent_and_key(
     for month in ("2026-13", "x", "0000-01"):
         assert owner.get("/admin/month", {"month": month}).status_code == 302
     assert client_for(acme, "member").get("/admin/month").status_code == 302
+
+
+def test_the_start_page_has_todays_figures(
+    owner: TenantClient, acme: Tenant, client_for: ClientFor, globex: Tenant
+) -> None:
+    """Two turns of one person: the second called a tool, and made a title."""
+    use(acme, "member", "turn-1", status="failed")
+    use(acme, "member", "turn-2")
+    use(acme, "member", "turn-2", call=1)
+    use(acme, "member", "turn-2", kind="title", model="x/titles", ttft_ms=9_000)
+    use(acme, "owner", "test-1", kind="test")
+    use(globex, "owner", "turn-9")
+    shown = owner.get("/admin/").context
+    assert (shown["turns"], shown["people"]) == (2, 1)
+    with entered(acme.scope):
+        rows = UsageRecord.objects.all()
+        cost = rows.aggregate(cost=models.Sum("cost"))["cost"]
+        tokens = rows.aggregate(sum=models.Sum("total_tokens"))["sum"]
+    today = shown["today"]
+    assert (today["calls"], today["failures"], today["cost"]) == (5, 1, cost)
+    assert today["total_tokens"] == tokens
+    slowest = [(row["label"], row["ttft_ms_avg"]) for row in shown["models"]]
+    assert slowest == [("openai/gpt-4o", 10), ("x/titles", 9_000)], "failures first"
+    assert [row.turn_id for row in shown["failures"]] == ["turn-1"]
+    page = owner.get("/admin/").content.decode()
+    assert re.search(r">2</strong>\s+turns of 1\s+person today", page)
 
 
 def test_the_start_page_says_how_many_models_it_leaves_out(

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from agents import services
@@ -204,3 +204,18 @@ def test_a_host_is_looked_up_before_the_transaction(
                 provider=provider, base_url="https://farther.example/v1"
             )
     assert (before, inside) == (False, [False, False])
+
+
+def test_a_revision_never_changes(db: None, acme: Tenant) -> None:
+    with entered(acme.scope):
+        agent = services.create_agent(slug="kept", name="Kept", model=MODEL)
+        revision = agent.revisions.get()
+        for change in ({"system_prompt": "Lie."}, {"model": "x/y"}, {"number": 9}):
+            refused = pytest.raises(IntegrityError, match="never change")
+            with refused, transaction.atomic():
+                agent.revisions.update(**change)
+        revision.parameters = {"temperature": 2}
+        with pytest.raises(IntegrityError, match="never change"), transaction.atomic():
+            revision.save()
+        agent.revisions.update(author=None)
+        services.delete_agent(agent=agent)

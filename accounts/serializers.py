@@ -1,10 +1,10 @@
-"""Shapes of the API's keys."""
+"""Shapes of the API's people and keys."""
 
 from __future__ import annotations
 
 from rest_framework import serializers
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
@@ -31,3 +31,33 @@ class NewApiKeySerializer(ApiKeySerializer):
     def get_key(self, key: ApiKey) -> str:
         secret: str = self.context["secret"]
         return secret
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    id = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = User
+        fields = [
+            *("id", "email", "name", "role", "is_active", "date_joined", "last_login"),
+        ]
+        read_only_fields = fields
+
+
+class UserWriteSerializer(serializers.Serializer[User]):
+    """POST needs `email`; what PATCH leaves out stays."""
+
+    email = serializers.EmailField(max_length=254)
+    name = serializers.CharField(max_length=150, allow_blank=True, required=False)
+    role = serializers.ChoiceField(choices=User.Role.choices, required=False)
+    password = serializers.CharField(
+        max_length=128,
+        trim_whitespace=False,
+        required=False,
+        write_only=True,
+        help_text="Never shown again. Without one a new person cannot sign in yet.",
+    )
+    is_active = serializers.BooleanField(
+        required=False,
+        help_text="Switched off, they can neither sign in nor use a key.",
+    )

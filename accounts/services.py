@@ -81,6 +81,19 @@ def update_user(*, user: User, **changes: Any) -> None:
     user.save(update_fields=list(changes))
 
 
+@transaction.atomic
+def set_password(*, user: User, password: str) -> None:
+    """Signs the person out everywhere. Raises django's ValidationError for a password
+    that the validators refuse."""
+    current = User.objects.select_for_update().get(pk=user.pk)
+    try:
+        validate_password(password, current)
+    except ValidationError as error:
+        raise ValidationError({"password": error.messages}) from error
+    current.set_password(password)
+    current.save(update_fields=["password"])
+
+
 def create_api_key(*, user: User, name: str = "") -> tuple[ApiKey, str]:
     """The row, and the key itself, which cannot be had again."""
     key: ApiKey

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from accounts.models import User
@@ -20,6 +21,7 @@ from agents.services import (
     PROMPT_LENGTH,
     TOOLS_LIMIT,
 )
+from llm.lanes import Lanes
 
 PEOPLE_LIMIT = 500
 # Who may see an agent, and why it cannot answer, is the admins' business.
@@ -194,6 +196,9 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
     id = serializers.CharField()
     models = serializers.ListField(child=serializers.CharField(), source="model_names")
     disabled_models = serializers.ListField(child=serializers.CharField())
+    lane = serializers.SerializerMethodField(
+        help_text="How replies of this kind are fetched."
+    )
     has_key = serializers.BooleanField()
     key_updated_at = serializers.DateTimeField(allow_null=True)
 
@@ -207,10 +212,14 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
             "models",
             "disabled_models",
             "enabled",
+            "lane",
             "has_key",
             "key_updated_at",
         ]
         read_only_fields = fields
+
+    def get_lane(self, provider: Provider) -> str:
+        return Lanes(settings.LLM_LANES).of(provider.kind).value
 
 
 class ProviderWriteSerializer(serializers.Serializer[Provider]):

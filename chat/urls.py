@@ -12,7 +12,7 @@ from chat.schema import (
     ConversationStop,
     ConversationStream,
 )
-from chat.views import api, exports, search, shares, stream, tree
+from chat.views import api, exports, managing, search, shares, stream, tree
 from chat.views.trying import TryView
 from tenants.db import scope, unit
 
@@ -96,4 +96,8 @@ urlpatterns = [
     path("import", exports.ImportView.as_view(), name="import"),
     path("agents/<slug:reference>/try", TryView.as_view(), name="agent-try"),
     path("search", search.SearchView.as_view(), name="search"),
+    path("settings/chat", managing.ChatSettingsView.as_view(), name="chat-settings"),
+    path(
+        "share-events", managing.ShareEventListView.as_view(), name="share-event-list"
+    ),
 ]

@@ -24,7 +24,7 @@ from accounts.api import person
 from accounts.permissions import IsAdmin
 from tenants.db import scope
 from usage.exporting import export_response
-from usage.models import Budget, DailyUsage, PriceRule, UsageRecord
+from usage.models import Budget, DailyUsage, PriceRule, UsageRecord, UsageSettings
 from usage.periods import asked_month, asked_span, today
 from usage.pricing import CURRENCY
 from usage.querysets import BudgetQuerySet, LedgerQuerySet
@@ -33,9 +33,11 @@ from usage.serializers import (
     BudgetWriteSerializer,
     PriceSerializer,
     RecordSerializer,
+    SettingsSerializer,
     SummarySerializer,
 )
 from usage.services.budgets import delete_budget, save_budget
+from usage.services.settings import save_settings
 from usage.statements import statement_response
 from usage.summaries import GROUPS, Group, summarise
 
@@ -267,3 +269,23 @@ def _id(name: str, text: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", text):
         raise ValidationError({name: ["Give an id."]})
     return int(text)
+
+
+class SettingsView(generics.GenericAPIView[UsageSettings]):
+    """In which days and months the workspace counts, and how fast it may be asked."""
+
+    serializer_class = SettingsSerializer
+    permission_classes = [IsAdmin]
+
+    def get(self, request: Request) -> Response:
+        return Response(self.get_serializer(UsageSettings.current()).data)
+
+    def patch(self, request: Request) -> Response:
+        current = UsageSettings.current()
+        asked = self.get_serializer(current, data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        for name, value in asked.validated_data.items():
+            setattr(current, name, value)
+        with transaction.atomic():
+            save_settings(settings=current)
+        return self.get(request)

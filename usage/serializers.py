@@ -7,7 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from usage.models import Budget, PriceRule, UsageRecord
+from usage.models import Budget, PriceRule, UsageRecord, UsageSettings
 from usage.pricing import CURRENCY
 from usage.summaries import GROUPS
 
@@ -177,3 +177,11 @@ class PriceSerializer(serializers.ModelSerializer[PriceRule]):
                 "reasoning_per_million",
             )
         }
+
+
+class SettingsSerializer(serializers.ModelSerializer[UsageSettings]):
+    """Null is no limit."""
+
+    class Meta:
+        model = UsageSettings
+        exclude = ["id"]

@@ -62,6 +62,7 @@ def test_a_provider_has_the_shape_of_the_contract(
         "models": ["gpt-4o", "gpt-4o-mini"],
         "disabled_models": [],
         "enabled": True,
+        "lane": "openai",
         "has_key": True,
     }
     assert key_of(acme, "openai/gpt-4o") == KEY

@@ -231,7 +231,7 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
     httpx = importlib.import_module("httpx")  # slow to import, like litellm
     timeouts = prompt.timeouts
     return {
-        **suited(provider, prompt.model, prompt.parameters),
+        **suited(endpoint.provider, prompt.model, prompt.parameters),
         "model": f"{provider}/{prompt.model}",
         "messages": [dict(m) for m in with_ids_for(provider, prompt.messages)],
         **({"tools": [dict(tool) for tool in prompt.tools]} if prompt.tools else {}),

@@ -52,10 +52,13 @@ def tool_result(call_id: str, output: str) -> Message:
 
 
 def text_of(message: Message) -> str:
-    """All that is text in it, for counting."""
-    content = message.get("content") or ""
-    functions = (call["function"] for call in message.get("tool_calls") or ())
-    return content + "".join(f["name"] + f["arguments"] for f in functions)
+    """All that is text in it, for counting; thinking that goes back too."""
+    texts = [message.get("content") or "", message.get("reasoning_content") or ""]
+    for block in message.get("thinking_blocks") or ():
+        texts.append(block.get("thinking") or block.get("data") or "")
+    for call in message.get("tool_calls") or ():
+        texts += (call["function"]["name"], call["function"]["arguments"])
+    return "".join(texts)
 
 
 def text_of_calls(calls: Sequence[ToolCalled]) -> str:

@@ -124,7 +124,9 @@ def test_an_empty_key_field_keeps_the_key_and_a_box_takes_it_away(
 def test_a_refused_provider_is_shown_with_its_error(
     change: dict[str, str], acme: Tenant, admin: TenantClient
 ) -> None:
-    assert form_errors(admin.post(f"{PROVIDERS}/add/", PROVIDER | change))
+    answer = admin.post(f"{PROVIDERS}/add/", PROVIDER | change)
+    assert form_errors(answer)
+    assert KEY not in answer.content.decode(), "nor is what was typed a moment ago"
     with entered(acme.scope):
         assert Provider.objects.count() == 1
 

@@ -109,6 +109,21 @@ def test_the_tools_themselves_need_room_too() -> None:
     assert size(sent) + tokens.count_tools(prompt.tools, MODEL) + 1_000 <= 8_192
 
 
+@pytest.mark.parametrize(
+    "thought",
+    [
+        {"reasoning_content": "word " * 2_000},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "word " * 2_000}]},
+    ],
+    ids=lambda thought: next(iter(thought)),
+)
+def test_thinking_that_goes_back_takes_its_room(thought: dict[str, Any]) -> None:
+    asked, result = said("word " * 9_000)
+    sent = fitted([QUESTION, {**asked, **thought}, result], MODEL, 8_192, 4_096)
+    assert tokens.count_text(sent[-1]["content"], MODEL) < 2_200
+    assert size(sent) <= 4_096
+
+
 # --------------------------------------------------------------- on a live server
 
 

@@ -49,6 +49,12 @@ class Preferences:
 _NOTHING_CHOSEN = Preferences()
 
 
+def language_for(request: HttpRequest) -> str:
+    """What a file is written in for the signed-in person who asks for it, at whatever
+    address."""
+    return getattr(request.user, "language", "") or language_of(request)
+
+
 def language_of(request: HttpRequest) -> str:
     """What a page is written in for whom this request comes from."""
     chosen = Preferences.from_cookie(request.COOKIES.get(COOKIE, ""))

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from html import escape
 from typing import NamedTuple
 
 import nh3
 import pyromark
-from pygments import highlight
-from pygments.formatters.html import HtmlFormatter
-from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
 from pyromark.event import BrokenLink, Event
 
 from chat import maths
+from chat.listings import code_block, coloured, language_of
 
 Definitions = Mapping[str, tuple[str, str]]  # normalised label -> (address, title)
 
@@ -47,11 +42,6 @@ _WITH_MATH = OPTIONS | pyromark.Options.ENABLE_MATH
 # square. Text from the block on that goes past a limit is shown as it was written.
 PADDING_MAX = 10_000
 DEPTH_MAX = 100
-# Pygments needs up to 2.5 ms for 1,000 characters of usual code. Its expressions can
-# take the square of a long line and of a long run without words or of nothing but
-# words, so such code, which nobody reads for its colours, gets none.
-HIGHLIGHT_MAX = 5_000
-_UNUSUAL = re.compile(r"[^\n]{201}|\W{161}|(?:\w++\s++){61}")
 
 _ALLOWED = {
     "a": {"href", "title"},
@@ -265,7 +255,7 @@ class Writer:
                 is_break = _LINE_BREAK_TAG.fullmatch(text)
                 self._out.append("<br>" if is_break else escape(text))
             case {"TaskListMarker": bool(done)}:
-                self._out.append("☑ " if done else "☐ ")
+                self._start_task(done)
             case "SoftBreak":
                 self._out.append("\n")
             case "HardBreak":
@@ -312,6 +302,13 @@ class Writer:
         self._out.append(opener)
         self._closers.append(closer)
 
+    def _start_task(self, done: bool) -> None:
+        """Its box stands in place of the item's bullet."""
+        item = len(self._out) - (1 if self._out[-1] == "<li>" else 2)
+        if self._out[item] == "<li>":
+            self._out[item] = '<li class="task">'
+        self._out.append("☑ " if done else "☐ ")
+
     def _start_cell(self) -> None:
         column = self._columns[self._column : self._column + 1]
         self._column += 1
@@ -336,7 +333,7 @@ class Writer:
     def _end_code(self, *, plain: bool) -> None:
         code = "".join(self._code or ())
         self._code = None
-        html = escape(code) if plain else _coloured(self._language, code)
+        html = escape(code) if plain else coloured(self._language, code)
         self._out.append(code_block(self._language, html))
 
 
@@ -361,40 +358,3 @@ def _linked(text: str) -> str:
         out += (escape(text[end : match.start()]), f'<a href="{address}">{address}</a>')
         end = match.end()
     return "".join((*out, escape(text[end:])))
-
-
-def language_of(info: str) -> str:
-    """The language that a fence's info string names; may be empty."""
-    words = info.split(maxsplit=1)
-    return words[0].strip("{}.,").lower()[:40] if words else ""
-
-
-def code_block(language: str, html: str, *, head: bool = True) -> str:
-    """A code block around escaped or highlighted code; not yet sanitised.
-
-    Without `head` it goes on where the block above it ended.
-    """
-    name = escape(language or "text")
-    title = f'<div class="code-head"><span>{name}</span></div>' if head else ""
-    css = "code" if head else "code code-more"
-    return (
-        f'<div class="{css}">{title}'
-        f'<pre class="highlight" tabindex="0"><code>{html}</code></pre></div>'
-    )
-
-
-@lru_cache(maxsize=128)
-def _lexer(language: str) -> Lexer | None:
-    try:
-        return get_lexer_by_name(language, stripnl=False) if language else None
-    except ClassNotFound:
-        return None
-
-
-# A finished block inside an open list is asked for again at each flush of the list.
-@lru_cache(maxsize=64)
-def _coloured(language: str, code: str) -> str:
-    lexer = _lexer(language)
-    if lexer is None or len(code) > HIGHLIGHT_MAX or _UNUSUAL.search(code):
-        return escape(code)
-    return str(highlight(code, lexer, HtmlFormatter(nowrap=True)))

@@ -13,14 +13,13 @@ from html import escape
 from django.utils.safestring import SafeString, mark_safe
 from pyromark.event import Event
 
+from chat.listings import code_block, language_of
 from chat.markdown import (
     CLEANER,
     PADDING_MAX,
     Block,
     Writer,
-    code_block,
     definitions_of,
-    language_of,
     normalise,
     parse_blocks,
 )

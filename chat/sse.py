@@ -212,8 +212,15 @@ class HTMLEncoder(PartEncoder):
             else:
                 if isinstance(event, Completed | Aborted | Errored):
                     frames.extend(map(_frame, self._blocks(self._renderer.close())))
-                frames.extend(_frame(part) for part in self._parts(event))
+                frames.extend(_frame(part) for part in self._parts(self._said(event)))
         return b"".join(frames)
+
+    def _said(self, event: TurnEvent) -> TurnEvent:
+        """In the page's language."""
+        if not isinstance(event, Errored) or not event.text:
+            return event
+        with translation.override(self._language):
+            return Errored(event.code, translation.gettext(event.text))
 
     def _blocks(self, changed: list[tuple[int, str]]) -> Iterator[dict[str, Any]]:
         yield from self._close()

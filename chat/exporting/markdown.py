@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import pyromark
+from django.utils.translation import gettext
 
 from chat.exporting.transcript import Entry, Transcript, ending
 from chat.markdown import OPTIONS, normalise
@@ -33,11 +34,13 @@ def transcript_markdown(transcript: Transcript) -> str:
 
 def _facts(transcript: Transcript) -> list[str]:
     facts = {
-        "Participants": ", ".join(transcript.participants),
-        "Model": ", ".join(transcript.models),
-        "Dates": f"{transcript.began_at:%Y-%m-%d} to {transcript.ended_at:%Y-%m-%d}",
-        "Usage": transcript.usage,
-        "Exported": f"{transcript.exported_at:%Y-%m-%d %H:%M} UTC",
+        gettext("Participants"): ", ".join(transcript.participants),
+        gettext("Model"): ", ".join(transcript.models),
+        gettext(
+            "Dates"
+        ): f"{transcript.began_at:%Y-%m-%d} / {transcript.ended_at:%Y-%m-%d}",
+        gettext("Usage"): transcript.usage,
+        gettext("Exported"): f"{transcript.exported_at:%Y-%m-%d %H:%M} UTC",
     }
     return [f"- {name}: {escaped(fact)}" for name, fact in facts.items() if fact]
 
@@ -47,11 +50,16 @@ def _small_print(entry: Entry) -> list[str]:
     facts = [f"{message.created_at:%Y-%m-%d %H:%M} UTC", message.model, usage(message)]
     lines = [" · ".join(fact for fact in facts if fact)]
     if entry.versions > 1:
-        lines.append(f"Version {entry.version} of {entry.versions}")
+        lines.append(
+            gettext("Version %(number)d of %(count)d")
+            % {"number": entry.version, "count": entry.versions}
+        )
     if entry.below:
-        lines.append(f"Follows {entry.below}")
+        lines.append(gettext("Follows %(number)d") % {"number": entry.below})
     if called := list(filter(is_tool, message.parts)):
-        lines.append(f"Called {', '.join(map(tool_name, called))}")
+        lines.append(
+            gettext("Called %(tools)s") % {"tools": ", ".join(map(tool_name, called))}
+        )
     if how := ending(message):
         lines.append(how)
     return lines

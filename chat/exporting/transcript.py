@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.utils.translation import gettext, gettext_noop
+
 from accounts.models import User
 from chat.errors import NotFoundError
 from chat.models import RUNNING, Conversation, Message
 from chat.templatetags.chat_markup import error_sentence, mark, usage_text
 
 _ENDINGS = {
-    "stopped": "Stopped: the reply is as far as it got.",
-    "interrupted": "Interrupted: the server was restarted while it wrote this reply.",
-    "failed": "The reply failed.",
-    "length": "Cut off: the reply reached the limit of its length.",
-    "content-filter": "Cut off by the provider's content filter.",
+    "stopped": gettext_noop("Stopped: the reply is as far as it got."),
+    "interrupted": gettext_noop(
+        "Interrupted: the server was restarted while it wrote this reply."
+    ),
+    "failed": gettext_noop("The reply failed."),
+    "length": gettext_noop("Cut off: the reply reached the limit of its length."),
+    "content-filter": gettext_noop("Cut off by the provider's content filter."),
 }
 
 
@@ -42,7 +46,7 @@ class Transcript:
 
     @property
     def title(self) -> str:
-        return self.conversation.title or "Untitled conversation"
+        return self.conversation.title or gettext("Untitled conversation")
 
     @property
     def participants(self) -> list[str]:
@@ -134,7 +138,7 @@ def tell(
 
 def _speaker(conversation: Conversation, message: Message) -> str:
     if message.role == Message.Role.USER:
-        return message.author.get_full_name() if message.author else "User"
+        return message.author.get_full_name() if message.author else gettext("User")
     revision = message.agent_revision
     return revision.agent.name if revision else conversation.agent.name
 
@@ -142,5 +146,6 @@ def _speaker(conversation: Conversation, message: Message) -> str:
 def ending(message: Message) -> str:
     """A sentence on how a reply ended; empty when it ended by itself."""
     if message.status in RUNNING:
-        return "Still being written at the time of this export."
-    return error_sentence(message) or _ENDINGS.get(mark(message), "")
+        return gettext("Still being written at the time of this export.")
+    how = _ENDINGS.get(mark(message))
+    return error_sentence(message) or (gettext(how) if how else "")

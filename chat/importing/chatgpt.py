@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from chat.importing.drafts import (
     UNKNOWN,
@@ -64,7 +65,7 @@ class _Walk:
         for key, node in self._nodes.items():
             parent = node.get("parent")
             if parent is not None and text_of(parent, "An id") not in self._nodes:
-                raise UnusableError("A message answers one that is not there.")
+                raise UnusableError(_("A message answers one that is not there."))
             children.setdefault(parent, []).append(key)
         found: list[DraftMessage] = []
         waiting = children.get(None, [])[::-1]
@@ -74,7 +75,7 @@ class _Walk:
                 found.append(message)
             waiting += children.get(key, [])[::-1]
         if len(self._kept) != len(self._nodes):
-            raise UnusableError("Its messages answer each other in a circle.")
+            raise UnusableError(_("Its messages answer each other in a circle."))
         return found
 
     def kept_at(self, key: object) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from chat.importing.drafts import (
     UNKNOWN,
     Draft,
@@ -36,7 +38,7 @@ def draft_of(item: dict[str, Any]) -> Draft:
             parent = kept.get(text_of(answered, "An id"))
         message = _message(found, key, parent)
         if key in keys:
-            raise UnusableError("Two of its messages have the same id.")
+            raise UnusableError(_("Two of its messages have the same id."))
         keys.add(key)
         kept[key] = key if message else parent
         if message:
@@ -56,7 +58,7 @@ def _message(
 ) -> DraftMessage | None:
     role = _ROLES.get(str(found.get("sender")))
     if role is None:
-        raise UnusableError("A message was sent by nobody we know.")
+        raise UnusableError(_("A message was sent by nobody we know."))
     text = _text(found)
     if not text.strip():
         return None

@@ -6,9 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 MESSAGES_MAX = 20_000
 # Of one parent: a message names all its siblings wherever it is shown.
@@ -66,20 +69,26 @@ def put_in_order(draft: Draft) -> None:
     Raises UnusableError if they are no tree, or too many.
     """
     if len(draft.messages) > MESSAGES_MAX:
-        raise UnusableError(f"It has more than {MESSAGES_MAX:,} messages.")
+        raise UnusableError(
+            _("It has more than %(most)s messages.")
+            % {"most": number_format(MESSAGES_MAX)}
+        )
     keys = {message.key for message in draft.messages}
     if len(keys) != len(draft.messages):
-        raise UnusableError("Two of its messages have the same id.")
+        raise UnusableError(_("Two of its messages have the same id."))
     children: dict[str | None, list[DraftMessage]] = {}
     for message in draft.messages:
         if message.parent is not None and message.parent not in keys:
-            raise UnusableError("A message answers one that is not there.")
+            raise UnusableError(_("A message answers one that is not there."))
         children.setdefault(message.parent, []).append(message)
     if any(len(siblings) > SIBLINGS_MAX for siblings in children.values()):
-        raise UnusableError(f"A message has more than {SIBLINGS_MAX:,} versions.")
+        raise UnusableError(
+            _("A message has more than %(most)s versions.")
+            % {"most": number_format(SIBLINGS_MAX)}
+        )
     ordered = _walk(children, draft.created_at or timezone.now())
     if len(ordered) != len(draft.messages):
-        raise UnusableError("Its messages answer each other in a circle.")
+        raise UnusableError(_("Its messages answer each other in a circle."))
     draft.messages = ordered
     if draft.active not in keys:
         draft.active = ordered[-1].key if ordered else None
@@ -106,31 +115,79 @@ def _walk(
 
 # ------------------------------------------------------------- values of a file
 
+# What the readers call them; translated only where there is a reason to tell.
+NAMES: Final = (
+    gettext_noop("A call's id"),
+    gettext_noop("A code"),
+    gettext_noop("A cost"),
+    gettext_noop("A message"),
+    gettext_noop("A message's agent"),
+    gettext_noop("A message's attachments"),
+    gettext_noop("A message's content"),
+    gettext_noop("A message's files"),
+    gettext_noop("A message's parts"),
+    gettext_noop("A message's time"),
+    gettext_noop("A message's usage"),
+    gettext_noop("A model"),
+    gettext_noop("A node"),
+    gettext_noop("A part"),
+    gettext_noop("A revision"),
+    gettext_noop("A revision's time"),
+    gettext_noop("A tool"),
+    gettext_noop("An agent"),
+    gettext_noop("An agent's revisions"),
+    gettext_noop("An agent's slug"),
+    gettext_noop("An approval"),
+    gettext_noop("An approval's id"),
+    gettext_noop("An attachment"),
+    gettext_noop("An attachment's name"),
+    gettext_noop("An author"),
+    gettext_noop("An id"),
+    gettext_noop("Its agent"),
+    gettext_noop("Its agents"),
+    gettext_noop("Its chat_messages"),
+    gettext_noop("Its conversation"),
+    gettext_noop("Its mapping"),
+    gettext_noop("Its messages"),
+    gettext_noop("Its name"),
+    gettext_noop("Its time"),
+    gettext_noop("Its title"),
+    gettext_noop("What a tool said"),
+)
+
+
+def _reason(text: str, what: str, **more: str) -> UnusableError:
+    return UnusableError(text % {"what": _(what), **more})
+
 
 def text_of(value: object, what: str) -> str:
     """Raises UnusableError for what is no text or cannot be stored."""
     if not isinstance(value, str):
-        raise UnusableError(f"{what} is not a text.")
+        raise _reason(_("%(what)s is not a text."), what)
     if len(value) > TEXT_MAX:
-        raise UnusableError(f"{what} is longer than {TEXT_MAX:,} characters.")
+        raise _reason(
+            _("%(what)s is longer than %(most)s characters."),
+            what,
+            most=number_format(TEXT_MAX),
+        )
     if "\x00" in value:
-        raise UnusableError(f"{what} contains a NUL character.")
+        raise _reason(_("%(what)s contains a NUL character."), what)
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise UnusableError(f"{what} contains half a surrogate pair.") from error
+        raise _reason(_("%(what)s contains half a surrogate pair."), what) from error
     return value
 
 
 def list_of(value: object, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise UnusableError(f"{what} is not a list.")
+        raise _reason(_("%(what)s is not a list."), what)
     return value
 
 
 def dict_of(value: object, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UnusableError(f"{what} is not an object.")
+        raise _reason(_("%(what)s is not an object."), what)
     return value
 
 
@@ -142,12 +199,12 @@ def time_of(value: object, what: str) -> datetime:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             found = datetime.fromtimestamp(value, UTC)
         else:
-            raise UnusableError(f"{what} is not a time.")
+            raise _reason(_("%(what)s is not a time."), what)
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
         found = found.astimezone(UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise UnusableError(f"{what} is not a time.") from error
+        raise _reason(_("%(what)s is not a time."), what) from error
     tomorrow = timezone.now() + timedelta(days=1)
     if not datetime(1970, 1, 1, tzinfo=UTC) <= found <= tomorrow:
-        raise UnusableError(f"{what} is not a possible time.")
+        raise _reason(_("%(what)s is not a possible time."), what)
     return found

@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from chat.exporting.document import VERSION
 from chat.importing.drafts import (
     Draft,
@@ -29,7 +31,10 @@ Revisions = dict[tuple[str, int], datetime]
 def draft_of(item: dict[str, Any]) -> Draft:
     """Raises UnusableError."""
     if item.get("version") != VERSION:
-        raise UnusableError(f"It is not of version {VERSION}, the only one known here.")
+        raise UnusableError(
+            _("It is not of version %(version)d, the only one known here.")
+            % {"version": VERSION}
+        )
     found = dict_of(item.get("conversation"), "Its conversation")
     revisions = _revisions(item)
     messages = list_of(item.get("messages"), "Its messages")
@@ -47,7 +52,9 @@ def draft_of(item: dict[str, Any]) -> Draft:
 
 def _time(found: dict[str, Any], name: str) -> datetime | None:
     value = found.get(name)
-    return None if value is None else time_of(value, f"Its {name}")
+    return (
+        None if value is None else time_of(value, _("Its %(field)s") % {"field": name})
+    )
 
 
 def _revisions(item: dict[str, Any]) -> Revisions:
@@ -93,25 +100,35 @@ def _message(value: object, revisions: Revisions, owner: object) -> DraftMessage
     )
 
 
+def _field(name: str) -> str:
+    """As the file calls it."""
+    return _("A message's %(field)s") % {"field": name}
+
+
 def _choice(found: dict[str, Any], name: str, allowed: list[str]) -> str:
     value = found.get(name)
     if not isinstance(value, str) or value not in allowed:
-        raise UnusableError(f"A message's {name} is none of {', '.join(allowed)}.")
+        raise UnusableError(
+            _("%(what)s is none of %(allowed)s.")
+            % {"what": _field(name), "allowed": ", ".join(allowed)}
+        )
     return value
 
 
 def _short(found: dict[str, Any], name: str, length: int) -> str:
     """`length` is the column's."""
-    text = text_of(found.get(name) or "", f"A message's {name}")
+    text = text_of(found.get(name) or "", _field(name))
     if len(text) > length:
-        raise UnusableError(f"A message's {name} is too long.")
+        raise UnusableError(_("%(what)s is too long.") % {"what": _field(name)})
     return text
 
 
 def _count(found: dict[str, Any], name: str) -> int:
     value = found.get(name, 0)
     if type(value) is not int or not 0 <= value <= _TOKENS_MAX:
-        raise UnusableError(f"A message's {name} is no possible number.")
+        raise UnusableError(
+            _("%(what)s is no possible number.") % {"what": _field(name)}
+        )
     return value
 
 
@@ -121,9 +138,13 @@ def _cost(value: object) -> Decimal | None:
     try:
         cost = Decimal(text_of(value, "A cost")[:40])
     except InvalidOperation as error:
-        raise UnusableError("A cost is not a number.") from error
+        raise UnusableError(
+            _("%(what)s is not a number.") % {"what": _("A cost")}
+        ) from error
     if not (cost.is_finite() and 0 <= cost <= _COST_MAX):
-        raise UnusableError("A cost is no possible number.")
+        raise UnusableError(
+            _("%(what)s is no possible number.") % {"what": _("A cost")}
+        )
     # PostgreSQL refuses exponents that its column would round away.
     return cost.quantize(_COST_UNIT)
 
@@ -132,5 +153,8 @@ def _revision(value: object, revisions: Revisions) -> tuple[str, int, datetime] 
     if value is None:
         return None
     agent = dict_of(value, "A message's agent")
-    key = (text_of(agent.get("slug"), "An agent's slug"), _count(agent, "revision"))
+    key = (
+        text_of(agent.get("slug"), "An agent's slug"),
+        _count(agent, "revision"),
+    )
     return (*key, revisions[key]) if key in revisions else None

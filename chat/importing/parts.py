@@ -9,6 +9,8 @@ import json
 import re
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from agents.tools.base import NAME
 from agents.tools.running import read_arguments
 from chat.importing.drafts import UnusableError, dict_of, list_of, text_of
@@ -31,9 +33,9 @@ def parts_of(given: object, *, from_model: bool) -> list[dict[str, Any]]:
     parts = [_part(part) for part in list_of(given, "A message's parts")]
     ids = [part["toolCallId"] for part in parts if is_tool(part)]
     if len(set(ids)) != len(ids):
-        raise UnusableError("Two calls of a message have the same id.")
+        raise UnusableError(_("Two calls of a message have the same id."))
     if not from_model and any(part["type"] != "text" for part in parts):
-        raise UnusableError("A user's message has parts that only a model writes.")
+        raise UnusableError(_("A user's message has parts that only a model writes."))
     return parts
 
 
@@ -46,13 +48,13 @@ def _part(value: object) -> dict[str, Any]:
         return {"type": STEP}
     if isinstance(kind, str) and is_tool(part) and NAME.fullmatch(tool_name(part)):
         return _call(part)
-    raise UnusableError("A message has parts of a kind that is not known here.")
+    raise UnusableError(_("A message has parts of a kind that is not known here."))
 
 
 def _call(part: dict[str, Any]) -> dict[str, Any]:
     call_id = text_of(part.get("toolCallId"), "A call's id")
     if not _CALL_ID.fullmatch(call_id):
-        raise UnusableError("A call's id is none.")
+        raise UnusableError(_("A call's id is none."))
     made = {
         "type": part["type"],
         "toolCallId": call_id,
@@ -63,7 +65,7 @@ def _call(part: dict[str, Any]) -> dict[str, Any]:
     if state in _OPEN:  # nobody waits for it here
         return {**made, "state": "output-error", "errorText": UNFINISHED}
     if not isinstance(state, str) or state not in _RESULTS:
-        raise UnusableError("A call of a tool has no known state.")
+        raise UnusableError(_("A call of a tool has no known state."))
     made["state"] = state
     if result := _RESULTS[state]:
         made[result] = text_of(part.get(result), "What a tool said")

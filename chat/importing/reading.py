@@ -18,6 +18,7 @@ from typing import IO, Any
 import ijson
 from django.conf import settings
 from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrPromise
 
@@ -75,7 +76,7 @@ def _draft(
     read: Callable[[dict[str, Any]], Draft] | None, item: dict[str, Any]
 ) -> Draft | UnusableError:
     if read is None:
-        return UnusableError("It is no conversation.")
+        return UnusableError(gettext("It is no conversation."))
     try:
         return read(item)
     except UnusableError as error:

@@ -7,6 +7,7 @@ from typing import IO, TypedDict
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.models import User
 from agents.models import Agent, AgentRevision
@@ -51,7 +52,7 @@ def import_file(*, owner: User, file: IO[bytes]) -> Report:
                 raise draft
             put_in_order(draft)
             if not draft.messages:
-                raise UnusableError("It has no messages.")
+                raise UnusableError(gettext("It has no messages."))
         except UnusableError as reason:
             report["skipped"].append(Skipped(title=title, reason=str(reason)))
             continue

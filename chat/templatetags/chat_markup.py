@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django import template
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from chat.models import Message
 from chat.parts import is_tool
@@ -113,5 +114,8 @@ def usage_text(tokens: int, cost: Decimal | None, estimated: bool) -> str:
     """Empty when nothing was used."""
     if not tokens:
         return ""
-    text = f"{'about ' if estimated else ''}{tokens:,} tokens"
+    count = number_format(tokens, force_grouping=True)
+    text = ngettext("%(count)s token", "%(count)s tokens", tokens) % {"count": count}
+    if estimated:
+        text = gettext("about %(amount)s") % {"amount": text}
     return f"{text} · ${float(cost):#.2g}" if cost else text

@@ -12,6 +12,8 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, cast
 
+from django.utils.translation import gettext_noop
+
 from llm.events import FinishReason, ReasoningDelta, TextDelta, Usage
 from usage.pricing import UnitPrice
 
@@ -145,7 +147,9 @@ TurnEvent = (
 )
 
 # What a person is told of a fault of ours; the log has the rest.
-INTERNAL = Errored("internal_error", "Something went wrong here. Please try again.")
+INTERNAL = Errored(
+    "internal_error", gettext_noop("Something went wrong here. Please try again.")
+)
 
 
 def merged(events: Iterable[TurnEvent]) -> Iterator[TurnEvent]:

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse, StreamingHttpResponse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from accounts.preferences import language_for
 from chat.errors import TooLargeError
 from chat.exporting.archive import archive
 from chat.exporting.files import attachment
@@ -83,7 +84,10 @@ class ConversationExportView(APIView):
         kind = one_of(request, "format", FORMATS)
         whole = one_of(request, "branch", ("active", "all")) == "all"
         conversation = conversation_for_export(person(request), conversation_id)
-        made = make_file(conversation, kind, whole=whole, exported_at=timezone.now())
+        with translation.override(language_for(request)):
+            made = make_file(
+                conversation, kind, whole=whole, exported_at=timezone.now()
+            )
         headers = attachment(conversation.title, made.extension)
         if kind == "html":
             headers["Content-Security-Policy"] = _SANDBOX

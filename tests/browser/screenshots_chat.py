@@ -53,6 +53,7 @@ def test_screenshots_of_the_chat(
 
 def _acts(page: Page, folder: Path) -> None:
     page.get_by_role("button", name="Details and more").last.click()
+    page.get_by_role("button", name="Go on from here").wait_for()
     _take(page, folder, "details")
     page.keyboard.press("Escape")
     page.locator("[data-picker]").click()

@@ -15,6 +15,7 @@ import jsonschema
 import pypdf
 import pytest
 
+from accounts.models import User
 from chat.exporting.markdown import contained
 from chat.models import Conversation
 from printing import pdf, program
@@ -23,6 +24,7 @@ from tenants.models import Tenant
 from tests.chat.rows import make_conversation, make_message
 from tests.chat.talk import CHAT
 from tests.clients import TenantClient
+from tests.factories import email_of
 
 ClientFor = Callable[..., TenantClient]
 SCHEMA = Path(__file__).resolve().parents[2] / "docs/conversation.schema.json"
@@ -131,6 +133,19 @@ def test_a_text_says_who_when_how_much_and_how_it_ended(
         "Stopped: the reply is as far as it got.",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize("kind", ["markdown", "html"])
+def test_a_text_is_in_the_language_of_who_asks_for_it(
+    client_for: ClientFor, acme: Tenant, kind: str
+) -> None:
+    made = make_tree(acme)
+    with entered(acme.scope):
+        User.objects.filter(email=email_of(acme, "member")).update(language="de")
+    text = export(client_for(acme, "member"), made, f"format={kind}").content.decode()
+    for part in ("Beteiligte", "1.234 Token · $0.013", "So weit kam die Antwort."):
+        assert part in text.replace("\\", "")
+    assert kind != "html" or '<html lang="de" dir="ltr">' in text
 
 
 def test_html_is_one_safe_file(client_for: ClientFor, acme: Tenant) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chat import markdown, rendering
+from chat import listings, markdown, rendering
 from chat.rendering import BlockRenderer, render_markdown
 
 # Fragments whose meaning depends on what stands before and after them.
@@ -76,7 +76,12 @@ def test_any_chunking_ends_the_same_past_the_limits(
         ("# Title", '<h3 class="title">Title</h3>'),
         ("## Part", "<h3>Part</h3>"),
         ("~~gone~~", "<p><del>gone</del></p>"),
-        ("- [x] done\n- [ ] open", "<ul><li>☑ done</li><li>☐ open</li></ul>"),
+        (
+            "- [x] done\n- [ ] open\n\n- plain",
+            '<ul><li class="task"><p>☑ done</p></li><li class="task"><p>☐ open</p></li>'
+            "<li><p>plain</p></li></ul>",
+        ),
+        ("- [x] done", '<ul><li class="task">☑ done</li></ul>'),
         ("3. c\n4. d", '<ol start="3"><li>c</li><li>d</li></ol>'),
         ("a<br/>b", "<p>a<br>b</p>"),
         ("5 < 6 & 7", "<p>5 &lt; 6 &amp; 7</p>"),
@@ -255,7 +260,7 @@ def test_code_that_could_cost_too_much_is_never_lexed(
         lexed.append(code)
         return ""
 
-    monkeypatch.setattr(markdown, "highlight", counted)
+    monkeypatch.setattr(listings, "highlight", counted)
     render_markdown(f"```cpp\n{code}\n```")
     assert lexed == []
     usual = f"int once{len(code)};\n"  # what has been coloured before is remembered

@@ -1,0 +1,76 @@
+"""The pages on paper, in forced colours, without motion, enlarged, and while the
+database is away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.template.loader import render_to_string
+from playwright.sync_api import expect
+
+from tenants.models import Tenant
+from tests.browser.site import TEXT, Site, ask
+from tests.browser.states import make_states
+from tests.browser.test_around import AXE, WIDER, check
+from tests.provider import Answer, Provider
+
+PAGES = ["/conversations", "/search?q=boats", "/settings/appearance", "/usage"]
+# A screen of 1280 by 1024 at 400 %, and one of 1280 by 800 at 200 %.
+ENLARGED: list[dict[str, Any]] = [
+    {"viewport": {"width": 320, "height": 256}},
+    {"viewport": {"width": 640, "height": 400}},
+]
+
+
+def test_axe_finds_nothing_on_paper_or_in_forced_colours(
+    site: Site, acme: Tenant
+) -> None:
+    made = make_states(acme)
+    chats = [f"/c/{made[name].pk}" for name in ("marks", "tools", "rich")]
+    with site.page() as page:
+        for path in [*PAGES, *chats]:
+            for media in ({"media": "print"}, {"forced_colors": "active"}):
+                page.goto(path)
+                page.emulate_media(**media)  # type: ignore[arg-type]  # literals
+                found = AXE.run(page)
+                told = f"{media} {path}\n{found.generate_report()}"
+                assert found.violations_count == 0, told
+                page.emulate_media(media="screen", forced_colors="none")
+
+
+def test_nothing_moves_for_who_wants_no_motion(site: Site, provider: Provider) -> None:
+    provider.enqueue(Answer(tokens=400, pace=30))
+    with site.page(reduced_motion="reduce") as page:
+        page.goto("/")
+        ask(page, "Go on")
+        expect(page.locator(TEXT)).to_contain_text("w2")
+        expect(page.locator("[data-running-sign]").first).to_be_visible()
+        assert page.evaluate("document.getAnimations().length") == 0
+        page.get_by_role("button", name="Stop").click()
+
+
+def test_an_enlarged_page_reflows(site: Site, acme: Tenant) -> None:
+    made = make_states(acme)
+    for size in ENLARGED:
+        with site.page(**size) as page:
+            for path in [
+                *PAGES,
+                *(f"/c/{made[name].pk}" for name in ("marks", "rich")),
+            ]:
+                page.goto(path)
+                assert not page.evaluate(WIDER), path
+            page.get_by_label("Message", exact=True).fill("Room for me")
+            box = page.locator("[data-messages]").bounding_box()
+            dock = page.locator(".dock").bounding_box()
+            assert box is not None
+            assert dock is not None
+            assert dock["height"] < size["viewport"]["height"] * 0.75
+
+
+def test_axe_finds_nothing_while_the_database_is_away(site: Site) -> None:
+    away = render_to_string("tenants/unavailable.html", {"detail": "Back soon."})
+    with site.page(signed_in=False) as page:
+        page.route("**/away", lambda route: route.fulfill(body=away, status=503))
+        page.goto("/away")
+        check(page)
+        expect(page.get_by_role("link", name="Try again")).to_be_visible()

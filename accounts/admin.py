@@ -12,6 +12,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.forms import (
     AdminPasswordChangeForm,
     UserChangeForm,
@@ -26,7 +27,7 @@ from tenants.adminsite import ModelAdmin
 # One door to a tenant, with one count of wrong passwords: allauth's.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth's documents have it
 
-admin.site.index_title = "Today"
+admin.site.index_title = _("Today")
 
 # Roles say what people may do; groups would only seem to.
 admin.site.unregister(Group)

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
 
 # Shades of the accent of static/css/base.css.
 PRIMARY = {
@@ -32,41 +33,45 @@ def _icon(request: HttpRequest) -> str:
 FAVICON = {"rel": "icon", "type": "image/svg+xml", "href": _icon}
 # Model, title and icon (Material Symbols) in the order of setting up a workspace.
 _PAGES = {
-    "Answers": [
-        ("agents_agent", "Agents", "smart_toy"),
-        ("agents_provider", "Providers", "hub"),
-        ("agents_mcpserver", "MCP servers", "build"),
+    gettext_noop("Answers"): [
+        ("agents_agent", gettext_noop("Agents"), "smart_toy"),
+        ("agents_provider", gettext_noop("Providers"), "hub"),
+        ("agents_mcpserver", gettext_noop("MCP servers"), "build"),
     ],
-    "People": [
-        ("accounts_user", "People", "group"),
-        ("accounts_apikey", "API keys", "key"),
+    gettext_noop("People"): [
+        ("accounts_user", gettext_noop("People"), "group"),
+        ("accounts_apikey", gettext_noop("API keys"), "key"),
     ],
-    "Usage": [
-        ("usage_budget", "Budgets", "savings"),
-        ("usage_pricerule", "Prices", "sell"),
-        ("usage_dailyusage", "Usage by day", "bar_chart"),
-        ("usage_usagerecord", "Usage records", "monitoring"),
-        ("usage_usagesettings", "Limits and warnings", "tune"),
+    gettext_noop("Usage"): [
+        ("usage_budget", gettext_noop("Budgets"), "savings"),
+        ("usage_pricerule", gettext_noop("Prices"), "sell"),
+        ("usage_dailyusage", gettext_noop("Usage by day"), "bar_chart"),
+        ("usage_usagerecord", gettext_noop("Usage records"), "monitoring"),
+        ("usage_usagesettings", gettext_noop("Limits and warnings"), "tune"),
     ],
-    "Workspace": [
-        ("chat_chatsettings", "Chat settings", "settings"),
-        ("chat_shareevent", "Sharing log", "share"),
+    gettext_noop("Workspace"): [
+        ("chat_chatsettings", gettext_noop("Chat settings"), "settings"),
+        ("chat_shareevent", gettext_noop("Sharing log"), "share"),
     ],
 }
 
 
 _PLATFORM_PAGES = {
-    "Platform": [
-        ("tenants_tenant", "Tenants", "domain"),
-        ("accounts_user", "Administrators", "shield_person"),
+    gettext_noop("Platform"): [
+        ("tenants_tenant", gettext_noop("Tenants"), "domain"),
+        ("accounts_user", gettext_noop("Administrators"), "shield_person"),
     ]
 }
 
 
 def tenant_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    start = {"title": "Today", "icon": "dashboard", "link": reverse("admin:index")}
+    start = {
+        "title": gettext("Today"),
+        "icon": "dashboard",
+        "link": reverse("admin:index"),
+    }
     month = {
-        "title": "Usage by month",
+        "title": gettext("Usage by month"),
         "icon": "calendar_month",
         "link": reverse("usage-by-month"),
     }
@@ -75,7 +80,7 @@ def tenant_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def platform_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     usage = {
-        "title": "Usage by tenant",
+        "title": gettext("Usage by tenant"),
         "icon": "bar_chart",
         "link": reverse("platform-usage"),
     }
@@ -88,11 +93,11 @@ def _groups(
 ) -> list[dict[str, Any]]:
     return [
         {
-            "title": title,
+            "title": gettext(title),
             "separator": True,
             "items": [
                 {
-                    "title": name,
+                    "title": gettext(name),
                     "icon": icon,
                     "link": reverse(f"{site}:{model}_changelist"),
                 }

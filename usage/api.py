@@ -9,6 +9,7 @@ from typing import Any, Literal
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
+from django.utils import translation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, status
@@ -22,6 +23,7 @@ from rest_framework.views import APIView
 
 from accounts.api import person
 from accounts.permissions import IsAdmin
+from accounts.preferences import language_for
 from tenants.db import scope
 from usage.exporting import export_response
 from usage.models import Budget, DailyUsage, PriceRule, UsageRecord, UsageSettings
@@ -228,7 +230,10 @@ class StatementView(APIView):
         span = asked_month(_asked(request, "month"))
         form: Literal["csv", "html", "pdf"]
         form = _choice(request, "format", ("csv", "html", "pdf")) or "html"
-        return statement_response(scope(), span, form)
+        if form == "csv":
+            return statement_response(scope(), span, form)
+        with translation.override(language_for(request)):
+            return statement_response(scope(), span, form)
 
 
 def _save_price(serializer: BaseSerializer[PriceRule]) -> None:

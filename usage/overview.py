@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 from rest_framework.exceptions import ValidationError
 
@@ -17,12 +18,7 @@ from usage.periods import asked_month, today
 from usage.querysets import DailyUsageQuerySet
 from usage.summaries import Group, summarise
 
-_SECTIONS: Final[tuple[tuple[Group, str], ...]] = (
-    ("model", "model"),
-    ("user", "person"),
-    ("agent", "agent"),
-    ("key", "API key"),
-)
+_SECTIONS: Final[tuple[Group, ...]] = ("model", "user", "agent", "key")
 # More are in the statement; the page says so.
 _LINES: Final = 50
 
@@ -33,7 +29,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     try:
         span = asked_month(request.GET.get("month"))
     except ValidationError:
-        messages.error(request, "Give a month as 2026-11.")
+        messages.error(request, gettext("Give a month as 2026-11."))
         return redirect("usage-by-month")
     rows = DailyUsage.objects.between(span.first, span.last)
     totals, days = summarise(rows, "day")
@@ -43,7 +39,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "admin/usage/overview.html",
         {
             **admin.site.each_context(request),
-            "title": "Usage by month",
+            "title": gettext("Usage by month"),
             "span": span,
             "month": f"{span.first:%Y-%m}",
             "before": f"{span.first - timedelta(1):%Y-%m}",
@@ -51,11 +47,11 @@ def overview(request: HttpRequest) -> HttpResponse:
             "totals": totals,
             "days": days,
             "chart": chart(days, span),
-            "sections": [_section(rows, group, name) for group, name in _SECTIONS],
+            "sections": [_section(rows, group) for group in _SECTIONS],
         },
     )
 
 
-def _section(rows: DailyUsageQuerySet, group: Group, name: str) -> dict[str, Any]:
+def _section(rows: DailyUsageQuerySet, group: Group) -> dict[str, Any]:
     lines = summarise(rows, group)[1]
-    return {"name": name, "all": len(lines), "lines": lines[:_LINES]}
+    return {"name": group, "all": len(lines), "lines": lines[:_LINES]}

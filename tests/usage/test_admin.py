@@ -89,8 +89,8 @@ def test_a_month_is_shown_by_model_person_agent_and_key(
 ) -> None:
     use(acme, "member", "turn-1")
     page = owner.get("/admin/month").content.decode()
-    for heading in ("By model", "By person", "By agent", "By API key"):
-        assert heading in page
+    for heading in ("Model", "Person", "Agent", "API key"):
+        assert f'aria-label="{heading}"' in page
     assert person(acme, "member").email in page and "1,200" in page
     empty = owner.get("/admin/month?month=2001-02").content.decode()
     assert "February 2001" in empty and "Nothing was used." in empty

@@ -31,7 +31,7 @@ SELECT 1 + person, 1 + (person + n / 7 %% 2) %% 5, 'reply',
     'conversation-' || n / 10, 'message-' || n, 'turn-' || n, 0, 900, 100, 250, 0, 1150,
     0.15, 0.6, 0.0003, 'USD', n %% 10 = 0,
     CASE WHEN n %% 50 = 0 THEN 'failed' ELSE 'done' END, 400, 5000, '',
-    now() - (random() * 89)::int * interval '1 day'
+    now() - (random() * %(days)s)::int * interval '1 day'
 FROM (SELECT n, (random() * (%(users)s - 1))::int AS person
       FROM generate_series(1, %(records)s) AS n) AS drawn
 """  # noqa: S608  # constants
@@ -42,6 +42,7 @@ _QUERIES = (
     "summary?from={far}&group_by=day",
     "summary?from={far}&group_by=month",
     "summary?from={far}&group_by=agent",
+    "summary?from={far}&group_by=user",
     "records",
     "statement?format=csv",
 )
@@ -50,12 +51,13 @@ _QUERIES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--users", type=int, default=300)
+    parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--repeat", type=int, default=30)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         ready = prepare(Path(folder), "http://127.0.0.1:9/v1")
-        _fill(asked.records, asked.users)
+        _fill(asked.records, asked.users, asked.days)
         port = _free_port()
         server = subprocess.Popen(
             [sys.executable, "-m", "config.web", "--workers", "1"],
@@ -69,32 +71,34 @@ def main() -> None:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _measure(port, ready.key, asked.repeat, server.pid)
+            _measure(port, ready.key, asked.days, asked.repeat, server.pid)
         finally:
             server.terminate()
             server.wait()
 
 
-def _fill(records: int, users: int) -> None:
+def _fill(records: int, users: int, days: int) -> None:
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as db:
-        db.execute(_FILL.encode(), {"users": users, "records": records})
+        drawn = {"users": users, "records": records, "days": days - 1}
+        db.execute(_FILL.encode(), drawn)
         db.execute(f"ANALYZE {SCHEMA}.usage_usagerecord".encode())
     begun = time.perf_counter()
     command = [sys.executable, "manage.py", "roll_up_usage", "--tenant", "bench"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - begun
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as db:
-        db.execute(f"VACUUM ANALYZE {SCHEMA}.usage_dailyusage".encode())
+        for table in ("usage_dailyusage", "usage_monthlyusage"):
+            db.execute(f"VACUUM ANALYZE {SCHEMA}.{table}".encode())
         count = f"SELECT count(*) FROM {SCHEMA}.usage_dailyusage"  # noqa: S608  # a constant
         row = db.execute(count.encode()).fetchone()
         print(
-            f"{records:,} records of {users} people in 90 days, "
+            f"{records:,} records of {users} people in {days} days, "
             f"{row[0] if row else 0:,} rows of sums, made again and compared in "
             f"{seconds:.0f} s.\n"
         )
 
 
-def _measure(port: int, key: str, repeat: int, pid: int) -> None:
+def _measure(port: int, key: str, days: int, repeat: int, pid: int) -> None:
     client = httpx.Client(
         base_url=f"http://127.0.0.1:{port}/api/v1/usage/",
         headers={"Host": "bench.localhost", "Authorization": f"Bearer {key}"},
@@ -103,14 +107,15 @@ def _measure(port: int, key: str, repeat: int, pid: int) -> None:
     )
     with client:
         _wait_ready(client, port)
-        far = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 89 * 86_400))
+        began = time.time() - (days - 1) * 86_400
+        far = time.strftime("%Y-%m-%d", time.gmtime(began))
         print("| asked | p50 ms | p95 ms |\n| --- | --- | --- |")
         for query in _QUERIES:
             path = query.format(far=far)
             times = [_ask(client, path) for _ in range(repeat + 1)][1:]
             p95 = statistics.quantiles(times, n=20)[-1]
             p50 = statistics.median(times)
-            shown = query.format(far="<89 days ago>")
+            shown = query.format(far=f"<{days - 1} days ago>")
             print(f"| `{shown}` | {p50 * 1000:.0f} | {p95 * 1000:.0f} |", flush=True)
         _download(client, f"records?format=csv&from={far}", pid)
 

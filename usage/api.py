@@ -26,7 +26,7 @@ from accounts.permissions import IsAdmin
 from accounts.preferences import language_for
 from tenants.db import scope
 from usage.exporting import export_response
-from usage.models import Budget, DailyUsage, PriceRule, UsageRecord, UsageSettings
+from usage.models import Budget, PriceRule, UsageRecord, UsageSettings
 from usage.periods import asked_month, asked_span, today
 from usage.pricing import CURRENCY
 from usage.querysets import BudgetQuerySet, LedgerQuerySet
@@ -41,7 +41,7 @@ from usage.serializers import (
 from usage.services.budgets import delete_budget, save_budget
 from usage.services.settings import save_settings
 from usage.statements import statement_response
-from usage.summaries import GROUPS, Group, summarise
+from usage.summaries import GROUPS, Group, Used, summarise
 
 _DAYS = [
     OpenApiParameter(name, OpenApiTypes.DATE, description="YYYY-MM-DD")
@@ -69,8 +69,8 @@ class SummaryView(APIView):
         """Days of the workspace's time zone; this month so far where none are given."""
         span = asked_span(_asked(request, "from"), _asked(request, "to"))
         group: Group = _choice(request, "group_by", GROUPS) or "day"
-        rows = DailyUsage.objects.visible_to(person(request))
-        totals, results = summarise(rows.between(span.first, span.last), group)
+        used = Used.visible_to(person(request), span.first, span.last)
+        totals, results = summarise(used, group)
         summary = {
             "from": span.first,
             "to": span.last,

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from usage.models import DailyUsage, UsageRecord
 from usage.periods import today
-from usage.summaries import summarise
+from usage.summaries import Used, summarise
 
 # Of models and of failures; the page says of how many.
 _ROWS = 8
@@ -20,7 +20,7 @@ def add_today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """unfold's DASHBOARD_CALLBACK."""
     now = today()
     rows = DailyUsage.objects.between(now.first, now.last)
-    totals, models = summarise(rows, "model")
+    totals, models = summarise(Used.by_all(now.first, now.last), "model")
     models.sort(key=lambda row: (-row["failures"], -(row["ttft_ms_avg"] or 0)))
     records = UsageRecord.objects.between(now.start, now.end)
     failures = records.filter(status__in=["failed", "interrupted"])

@@ -13,10 +13,8 @@ from django.views.decorators.http import require_GET
 from rest_framework.exceptions import ValidationError
 
 from usage.charts import chart
-from usage.models import DailyUsage
 from usage.periods import asked_month, today
-from usage.querysets import DailyUsageQuerySet
-from usage.summaries import Group, summarise
+from usage.summaries import Group, Used, summarise
 
 _SECTIONS: Final[tuple[Group, ...]] = ("model", "user", "agent", "key")
 # More are in the statement; the page says so.
@@ -31,8 +29,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     except ValidationError:
         messages.error(request, gettext("Give a month as 2026-11."))
         return redirect("usage-by-month")
-    rows = DailyUsage.objects.between(span.first, span.last)
-    totals, days = summarise(rows, "day")
+    used = Used.by_all(span.first, span.last)
+    totals, days = summarise(used, "day")
     after = span.last + timedelta(1)
     return render(
         request,
@@ -47,11 +45,11 @@ def overview(request: HttpRequest) -> HttpResponse:
             "totals": totals,
             "days": days,
             "chart": chart(days, span),
-            "sections": [_section(rows, group) for group in _SECTIONS],
+            "sections": [_section(used, group) for group in _SECTIONS],
         },
     )
 
 
-def _section(rows: DailyUsageQuerySet, group: Group) -> dict[str, Any]:
-    lines = summarise(rows, group)[1]
+def _section(used: Used, group: Group) -> dict[str, Any]:
+    lines = summarise(used, group)[1]
     return {"name": group, "all": len(lines), "lines": lines[:_LINES]}

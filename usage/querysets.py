@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from django.apps import apps
 from django.db import models
@@ -13,7 +13,7 @@ from django.db.models.functions import Cast, Coalesce
 
 if TYPE_CHECKING:
     from accounts.models import User
-    from usage.models import Budget, DailyUsage, UsageRecord  # noqa: F401  # in strings
+    from usage.models import Budget, UsageRecord  # noqa: F401  # in strings
 
 # Everything a roll-up adds up, in the order of its statements.
 SUMS: Final = (
@@ -35,14 +35,12 @@ SUMS: Final = (
 Sums = dict[str, Any]
 
 
-class DailyUsageQuerySet(models.QuerySet["DailyUsage"]):
-    def visible_to(self, user: User) -> DailyUsageQuerySet:
+class _UsageQuerySet(models.QuerySet[Any]):
+    """Of roll-ups."""
+
+    def visible_to(self, user: User) -> Self:
         """Members see what they used themselves, admins everything."""
         return self if user.is_admin else self.filter(user=user)
-
-    def between(self, first: date, last: date) -> DailyUsageQuerySet:
-        """Both days included."""
-        return self.filter(day__gte=first, day__lte=last)
 
     def totals(self) -> Sums:
         """Each of SUMS, 0 where there is nothing."""
@@ -53,6 +51,18 @@ class DailyUsageQuerySet(models.QuerySet["DailyUsage"]):
         sums = {f"sum_{name}": _sum(name) for name in SUMS}
         rows = self.order_by(*fields).values(*fields).annotate(**sums)
         return [{k.removeprefix("sum_"): v for k, v in row.items()} for row in rows]
+
+
+class DailyUsageQuerySet(_UsageQuerySet):
+    def between(self, first: date, last: date) -> DailyUsageQuerySet:
+        """Both days included."""
+        return self.filter(day__gte=first, day__lte=last)
+
+
+class MonthlyUsageQuerySet(_UsageQuerySet):
+    def between(self, first: date, last: date) -> MonthlyUsageQuerySet:
+        """The months that begin on these days or in between."""
+        return self.filter(month__gte=first, month__lte=last)
 
 
 def _sum(name: str) -> Coalesce:

@@ -11,11 +11,10 @@ from django.utils import timezone
 from printing.pdf import printer
 from tenants.db import Scope, release
 from usage.exporting import csv_lines
-from usage.models import DailyUsage
 from usage.periods import Span, today
 from usage.pricing import CURRENCY, cost_text
 from usage.querysets import Sums
-from usage.summaries import Group, summarise
+from usage.summaries import Group, Used, summarise
 
 _SECTIONS: Final[tuple[Group, ...]] = ("model", "user", "agent", "key")
 _COLUMNS: Final = (
@@ -53,11 +52,11 @@ def statement_response(
 
 def statement(target: Scope, span: Span) -> dict[str, Any]:
     """What the template and the file show; `is_final` once the month is over."""
-    rows = DailyUsage.objects.between(span.first, span.last)
+    used = Used.by_all(span.first, span.last)
     sections: list[tuple[str, list[Sums]]] = []
     totals: Sums = {}
     for group in _SECTIONS:
-        totals, lines = summarise(rows, group)
+        totals, lines = summarise(used, group)
         sections.append((group, lines))
     return {
         "tenant": target,

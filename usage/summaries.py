@@ -2,35 +2,129 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from accounts.models import ApiKey, User
 from agents.models import Agent
-from usage.querysets import SUMS, DailyUsageQuerySet, Sums
+from usage.models import DailyUsage, MonthlyUsage
+from usage.querysets import SUMS, DailyUsageQuerySet, MonthlyUsageQuerySet, Sums
 
 Group = Literal["day", "month", "user", "agent", "model", "key"]
 GROUPS: Final[tuple[Group, ...]] = ("day", "month", "user", "agent", "model", "key")
 _FIELDS: Final[dict[Group, str]] = {
-    "day": "day",
-    "month": "day",
     "user": "user_id",
     "agent": "agent_id",
     "model": "model",
     "key": "api_key_id",
 }
+# PostgreSQL adds bigints up to a numeric.
+_ADDED: Final = ", ".join(
+    f"sum({name})" if name == "cost" else f"sum({name})::bigint" for name in SUMS
+)
 
 
-def summarise(rows: DailyUsageQuerySet, group: Group) -> tuple[Sums, list[Sums]]:
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was used from one day to another, both included: of whole months the sums
+    by month, of the days before and after them those by day."""
+
+    first: date
+    last: date
+    daily: DailyUsageQuerySet
+    monthly: MonthlyUsageQuerySet
+
+    @classmethod
+    def by_all(cls, first: date, last: date) -> Self:
+        return cls(first, last, DailyUsage.objects.all(), MonthlyUsage.objects.all())
+
+    @classmethod
+    def visible_to(cls, user: User, first: date, last: date) -> Self:
+        daily = DailyUsage.objects.visible_to(user)
+        return cls(first, last, daily, MonthlyUsage.objects.visible_to(user))
+
+    @classmethod
+    def by_one(cls, user: User, first: date, last: date) -> Self:
+        daily = DailyUsage.objects.filter(user=user)
+        return cls(first, last, daily, MonthlyUsage.objects.filter(user=user))
+
+    def by_day(self) -> list[Sums]:
+        """Each with its `day`, in their order."""
+        return self.daily.between(self.first, self.last).grouped_by("day")
+
+    def by_month(self) -> list[Sums]:
+        """Each with its `month`, in their order. The days are added up here: PostgreSQL
+        would look for the month of every row."""
+        edges, whole = self._parts()
+        months: dict[date, Sums] = {}
+        if whole is not None:
+            months = {row.pop("month"): row for row in whole.grouped_by("month")}
+        for edge in edges:
+            for day in edge.grouped_by("day"):
+                first = day.pop("day").replace(day=1)
+                month = months.setdefault(first, dict.fromkeys(SUMS, 0))
+                for name in SUMS:
+                    month[name] += day[name]
+        return [sums | {"month": first} for first, sums in sorted(months.items())]
+
+    def by(self, field: str) -> list[Sums]:
+        """One row for each value of the field. In one statement: there may be hundreds
+        of people, of whom each part of the time has a row."""
+        edges, months = self._parts()
+        parts = [
+            part.order_by().values_list(field, *SUMS).query.sql_with_params()
+            for part in (*edges, months)
+            if part is not None
+        ]
+        union = " UNION ALL ".join(sql for sql, _ in parts)
+        columns = (field, *SUMS)
+        with transaction.atomic(), connection.cursor() as cursor:
+            # To start processes for it takes longer.
+            cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+            cursor.execute(
+                f"SELECT {field}, {_ADDED} FROM ({union})"  # noqa: S608  # names of columns
+                f" AS used ({', '.join(columns)}) GROUP BY {field}",
+                [value for _, values in parts for value in values],
+            )
+            rows = cursor.fetchall()
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def _parts(self) -> tuple[list[DailyUsageQuerySet], MonthlyUsageQuerySet | None]:
+        """Days outside of whole months, and whole months."""
+        begin, after = _first_of_month(self.first), self.last + timedelta(1)
+        end = after.replace(day=1)
+        if begin >= end:
+            return [self.daily.between(self.first, self.last)], None
+        edges: list[DailyUsageQuerySet] = []
+        if self.first < begin:
+            edges.append(self.daily.between(self.first, begin - timedelta(1)))
+        if end <= self.last:
+            edges.append(self.daily.between(end, self.last))
+        return edges, self.monthly.between(begin, end - timedelta(1))
+
+
+def _first_of_month(day: date) -> date:
+    """Of the month that begins with this day or after it."""
+    first = day.replace(day=1)
+    return first if first == day else (first + timedelta(32)).replace(day=1)
+
+
+def summarise(used: Used, group: Group) -> tuple[Sums, list[Sums]]:
     """Totals, and a row for each group with `key` (an id as text, a day, a model; None
     for calls that have none) and `label`; days in order, others the largest first."""
-    field = _FIELDS[group]
-    found = rows.grouped_by(field)
-    if group == "month":
-        found = _by_month(found)
+    field = _FIELDS.get(group, group)
+    match group:
+        case "day":
+            found = used.by_day()
+        case "month":
+            found = used.by_month()
+        case _:
+            found = used.by(field)
     totals = {name: sum(row[name] for row in found) for name in SUMS}
     totals["cost"] = Decimal(totals["cost"])  # of no rows the sum is an int
     labels = _labels(group, {row[field] for row in found})
@@ -42,16 +136,6 @@ def summarise(rows: DailyUsageQuerySet, group: Group) -> tuple[Sums, list[Sums]]
     if group not in {"day", "month"}:
         results.sort(key=lambda row: (-row["cost"], -row["total_tokens"]))
     return shown(totals), results
-
-
-def _by_month(days: list[Sums]) -> list[Sums]:
-    """Added up here: PostgreSQL would look for the month of every row."""
-    months: dict[date, Sums] = {}
-    for day in days:
-        month = months.setdefault(day["day"].replace(day=1), dict.fromkeys(SUMS, 0))
-        for name in SUMS:
-            month[name] += day[name]
-    return [{"day": first, **sums} for first, sums in months.items()]
 
 
 def shown(row: Sums) -> Sums:

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import ApiKey, User
 from usage.charts import chart
-from usage.models import Budget, DailyUsage
+from usage.models import Budget
 from usage.periods import month_of, today
-from usage.summaries import summarise
+from usage.summaries import Used, summarise
 from usage.templatetags.usage_figures import count, money, percent_of
 
 
@@ -26,14 +26,14 @@ def home(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)  # noqa: S101  # login_required said so
     now = today()
     month = month_of(now.first, now.zone)
-    own = DailyUsage.objects.filter(user=request.user)
-    of_month = own.between(month.first, month.last)
+    of_today = Used.by_one(request.user, now.first, now.last)
+    of_month = Used.by_one(request.user, month.first, month.last)
     totals, days = summarise(of_month, "day")
     return render(
         request,
         "usage/home.html",
         {
-            "today": summarise(own.between(now.first, now.last), "day")[0],
+            "today": summarise(of_today, "day")[0],
             "month": totals,
             "budgets": _budgets(request.user, now.first),
             "days": days,

@@ -20,7 +20,14 @@ from chat.models import ChatSettings, Conversation, Message, Turn
 from llm.events import Usage
 from tests.chat.mixture import DOWN, UP, CountingProvider, meant
 from tests.factories import STAND_IN
-from usage.models import Budget, BudgetPeriod, DailyUsage, PriceRule, UsageRecord
+from usage.models import (
+    Budget,
+    BudgetPeriod,
+    DailyUsage,
+    MonthlyUsage,
+    PriceRule,
+    UsageRecord,
+)
 from usage.services.budgets import save_budget
 from usage.services.rebuilding import differences
 
@@ -92,10 +99,10 @@ def recount() -> Iterator[str]:
     for difference in differences():
         yield f"{difference.day}: {difference.what}"
     for whose in ("user", "agent", "model"):
-        if _by(DailyUsage.objects.all(), whose) != _by(
-            UsageRecord.objects.all(), whose
-        ):
-            yield f"the sums by {whose}"
+        ledger_by = _by(UsageRecord.objects.all(), whose)
+        for sums in (DailyUsage, MonthlyUsage):
+            if _by(sums.objects.all(), whose) != ledger_by:
+                yield f"{sums.__name__} by {whose}"
     ledger = UsageRecord.objects.aggregate(all=Sum("total_tokens"))["all"]
     for period in BudgetPeriod.objects.all():
         if (period.spent_tokens, period.reserved_tokens) != (ledger, 0):

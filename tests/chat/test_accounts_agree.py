@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from io import StringIO
 
 import pytest
@@ -23,6 +24,7 @@ from usage.models import (
     Budget,
     BudgetPeriod,
     DailyUsage,
+    MonthlyUsage,
     UsageRecord,
     UsageSettings,
 )
@@ -101,6 +103,12 @@ def test_the_command_finds_and_mends_what_is_wrong(talk: Talk) -> None:
         CommandError, match=r"budget \d+: 2 tokens(.|\n)*standin/some-model"
     ):
         roll_up("--check", "--tenant", "acme")
+    assert "acme: 1 days made again, equal" in roll_up()
+    with entered(talk.tenant.scope):
+        assert not [*recount()]
+        MonthlyUsage.objects.update(cost=1, month=date(2020, 2, 1))
+    with pytest.raises(CommandError, match="2020-02-01"):
+        roll_up("--check")
     assert "acme: 1 days made again, equal" in roll_up()
     with entered(talk.tenant.scope):
         assert not [*recount()]

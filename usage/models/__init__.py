@@ -3,13 +3,14 @@
 from usage.models.budgets import Budget, BudgetPeriod, Reservation
 from usage.models.ledger import UsageRecord
 from usage.models.prices import PriceRule
-from usage.models.rollups import DailyUsage
+from usage.models.rollups import DailyUsage, MonthlyUsage
 from usage.models.settings import RateCounter, UsageSettings
 
 __all__ = [
     "Budget",
     "BudgetPeriod",
     "DailyUsage",
+    "MonthlyUsage",
     "PriceRule",
     "RateCounter",
     "Reservation",

@@ -10,14 +10,13 @@ from django.db import models
 
 from accounts.models import ApiKey
 from agents.models import Agent
-from usage.querysets import DailyUsageQuerySet
+from usage.querysets import DailyUsageQuerySet, MonthlyUsageQuerySet
 
 
-class DailyUsage(models.Model):
-    """What one person used in one day, in the tenant's time zone, of one model, with
-    one agent, by one key (None: the pages), for one purpose."""
+class _Usage(models.Model):
+    """What one person used of one model, with one agent, by one key (None: the pages),
+    for one purpose."""
 
-    day = models.DateField()
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.DO_NOTHING,
@@ -60,6 +59,15 @@ class DailyUsage(models.Model):
     ttft_ms = models.BigIntegerField(help_text="Sum of the times to it.")
     duration_ms = models.BigIntegerField(help_text="Sum of the calls' durations.")
 
+    class Meta:
+        abstract = True
+
+
+class DailyUsage(_Usage):
+    """In one day of the tenant's time zone."""
+
+    day = models.DateField()
+
     objects: ClassVar[DailyUsageQuerySet] = DailyUsageQuerySet.as_manager()  # type: ignore[assignment]  # a manager with the queryset's verbs
 
     class Meta:
@@ -76,3 +84,27 @@ class DailyUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.model} {self.total_tokens} tokens"
+
+
+class MonthlyUsage(_Usage):
+    """In one calendar month: what its days say, added up for those who look back far.
+    `month` is its first day."""
+
+    month = models.DateField()
+
+    objects: ClassVar[MonthlyUsageQuerySet] = MonthlyUsageQuerySet.as_manager()  # type: ignore[assignment]  # as above
+
+    class Meta:
+        ordering = ["-month", "user", "model"]
+        verbose_name_plural = "monthly usage"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["month", "user", "agent", "api_key", "model", "kind"],
+                nulls_distinct=False,
+                name="monthly_usage_once",
+            )
+        ]
+        indexes = [models.Index(fields=["user", "month"], name="monthly_usage_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.model} {self.total_tokens} tokens"

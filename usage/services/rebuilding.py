@@ -9,10 +9,12 @@ from typing import Final
 
 from django.db import connection, transaction
 
+from usage.models import MonthlyUsage
 from usage.querysets import SUMS
 from usage.services.rolling import SPENT, ZONE
 
-_KEYS: Final = "day, user_id, agent_id, api_key_id, model, kind"
+_WHOSE: Final = "user_id, agent_id, api_key_id, model, kind"
+_KEYS: Final = f"day, {_WHOSE}"
 _COLUMNS: Final = ", ".join(SUMS)
 # What the roll-ups must say, in the order of SUMS.
 _FROM_LEDGER: Final = f"""
@@ -55,6 +57,14 @@ WHERE created_at >= (%(day)s - interval '1 day') AT TIME ZONE zone.name
   AND (created_at AT TIME ZONE zone.name)::date = %(day)s
 GROUP BY {_KEYS}
 """
+_ADDED: Final = ", ".join(
+    f"sum({name}){'' if name == 'cost' else '::bigint'} AS {name}" for name in SUMS
+)
+_MAKE_MONTH: Final = f"""
+INSERT INTO usage_monthlyusage (month, {_WHOSE}, {_COLUMNS})
+SELECT %(month)s, {_WHOSE}, {_ADDED} FROM usage_dailyusage
+WHERE day >= %(month)s AND day < %(month)s + interval '1 month' GROUP BY {_WHOSE}
+"""  # noqa: S608  # constants
 _WRONG_SPENT: Final = f"""
 SELECT b.id, s.start, s.spent_tokens, spent.tokens, s.spent_cost, spent.cost
 FROM usage_budget b JOIN usage_budgetperiod s ON s.budget_id = b.id,
@@ -64,9 +74,16 @@ WHERE s.spent_tokens <> spent.tokens OR s.spent_cost <> spent.cost
 # One statement, and so one moment.
 _DIFFERENCES: Final = f"""
 WITH ledger AS ({_FROM_LEDGER} GROUP BY {_KEYS}),
-rolled AS (SELECT {_KEYS}, {_COLUMNS} FROM usage_dailyusage),
+months AS (
+    SELECT date_trunc('month', day)::date AS month, {_WHOSE}, {_ADDED}
+    FROM ledger GROUP BY 1, {_WHOSE}
+),
+daily AS (SELECT {_KEYS}, {_COLUMNS} FROM usage_dailyusage),
+monthly AS (SELECT month, {_WHOSE}, {_COLUMNS} FROM usage_monthlyusage),
 differing AS (
-    (TABLE ledger EXCEPT TABLE rolled) UNION ALL (TABLE rolled EXCEPT TABLE ledger)
+    (TABLE ledger EXCEPT TABLE daily) UNION ALL (TABLE daily EXCEPT TABLE ledger)
+    UNION ALL
+    (TABLE months EXCEPT TABLE monthly) UNION ALL (TABLE monthly EXCEPT TABLE months)
 )
 SELECT DISTINCT day, concat('user ', user_id, ', agent ', agent_id, ', key ',
                             api_key_id, ', ', model, ', ', kind) FROM differing
@@ -91,11 +108,15 @@ class Difference:
 
 
 def rebuild() -> int:
-    """Make the roll-ups again, day by day, and what is spent of the budgets from them;
-    returns the number of days. Turns that end meanwhile wait for one day's work."""
+    """Make the roll-ups again, day by day, and from them the months and what is spent
+    of the budgets; returns the number of days. Turns that end meanwhile wait for one
+    day's or one month's work."""
     days = list(_days())
     for day in days:
         _rebuild_day(day)
+    kept = MonthlyUsage.objects.order_by().values_list("month", flat=True).distinct()
+    for month in sorted({*kept, *(day.replace(day=1) for day in days)}):
+        _rebuild_month(month)
     _respend()
     return len(days)
 
@@ -123,6 +144,14 @@ def _rebuild_day(day: date) -> None:
         cursor.execute("LOCK TABLE usage_dailyusage IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute("DELETE FROM usage_dailyusage WHERE day = %s", [day])
         cursor.execute(_MAKE, {"day": day})
+
+
+@transaction.atomic
+def _rebuild_month(month: date) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE usage_dailyusage IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("DELETE FROM usage_monthlyusage WHERE month = %s", [month])
+        cursor.execute(_MAKE_MONTH, {"month": month})
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from usage.models import UsageRecord
+from usage.querysets import SUMS
 
 # The tenant's time zone, and the budgets that apply to %(user)s, %(agent)s, %(key)s.
 ZONE: Final = "SELECT COALESCE((SELECT time_zone FROM usage_usagesettings), 'UTC')"
@@ -29,36 +30,28 @@ WHERE d.day >= start AND d.day < start + ('1 ' || b.period)::interval
        OR (b.scope = 'agent' AND d.agent_id = b.subject_id)
        OR (b.scope = 'key' AND d.api_key_id = b.subject_id))
 """
-# Adds one record to its day and to the periods of its budgets that have a row already,
-# in the order in which everybody locks them. Returns the budgets that have none.
+_WHOSE: Final = "user_id, agent_id, api_key_id, model, kind"
+
+
+def _added_to(table: str, column: str, period: str) -> str:
+    return f"""
+    INSERT INTO {table} AS d ({column}, {_WHOSE}, {", ".join(SUMS)})
+    SELECT date_trunc('{period}', %(at)s AT TIME ZONE zone.name)::date,
+        %(user)s, %(agent)s, %(key)s, %(model)s, %(kind)s,
+        {", ".join(f"%({name})s" for name in SUMS)}
+    FROM zone
+    ON CONFLICT ({column}, {_WHOSE}) DO UPDATE SET
+        {", ".join(f"{name} = d.{name} + EXCLUDED.{name}" for name in SUMS)}
+    """  # noqa: S608  # constants
+
+
+# Adds one record to its day, its month, and the periods of its budgets that have a row
+# already, in the order in which everybody locks them. Returns the budgets that have
+# none.
 _ADD: Final = f"""
 WITH zone AS ({ZONE} AS name),
-rolled AS (
-    INSERT INTO usage_dailyusage AS d (
-        day, user_id, agent_id, api_key_id, model, kind, calls, failures,
-        estimated_calls, prompt_tokens, cached_tokens, completion_tokens,
-        reasoning_tokens, total_tokens, unpriced_tokens, cost, first_tokens, ttft_ms,
-        duration_ms)
-    SELECT (%(at)s AT TIME ZONE zone.name)::date, %(user)s, %(agent)s, %(key)s,
-        %(model)s, %(kind)s, %(calls)s, %(failures)s, %(estimated_calls)s,
-        %(prompt_tokens)s, %(cached_tokens)s, %(completion_tokens)s,
-        %(reasoning_tokens)s, %(total_tokens)s, %(unpriced_tokens)s, %(cost)s,
-        %(first_tokens)s, %(ttft_ms)s, %(duration_ms)s
-    FROM zone
-    ON CONFLICT (day, user_id, agent_id, api_key_id, model, kind) DO UPDATE SET
-        calls = d.calls + EXCLUDED.calls,
-        failures = d.failures + EXCLUDED.failures,
-        estimated_calls = d.estimated_calls + EXCLUDED.estimated_calls,
-        prompt_tokens = d.prompt_tokens + EXCLUDED.prompt_tokens,
-        cached_tokens = d.cached_tokens + EXCLUDED.cached_tokens,
-        completion_tokens = d.completion_tokens + EXCLUDED.completion_tokens,
-        reasoning_tokens = d.reasoning_tokens + EXCLUDED.reasoning_tokens,
-        total_tokens = d.total_tokens + EXCLUDED.total_tokens,
-        unpriced_tokens = d.unpriced_tokens + EXCLUDED.unpriced_tokens,
-        cost = d.cost + EXCLUDED.cost,
-        first_tokens = d.first_tokens + EXCLUDED.first_tokens,
-        ttft_ms = d.ttft_ms + EXCLUDED.ttft_ms,
-        duration_ms = d.duration_ms + EXCLUDED.duration_ms
+daily AS ({_added_to("usage_dailyusage", "day", "day")}
+), monthly AS ({_added_to("usage_monthlyusage", "month", "month")}
 ), due AS (
     SELECT b.id, date_trunc(b.period, %(at)s AT TIME ZONE zone.name)::date AS start
     FROM usage_budget b, zone WHERE {APPLYING}
@@ -93,8 +86,9 @@ ON CONFLICT (budget_id, start) DO UPDATE SET
 
 
 def roll_up(record: UsageRecord) -> None:
-    """Add a record to the roll-ups and to what is spent of its budgets. Locks its row
-    of the day, then the budgets' periods in the order of the budgets' ids."""
+    """Add a record to the roll-ups and to what is spent of its budgets. Locks its rows
+    of the day and the month, then the budgets' periods in the order of the budgets'
+    ids."""
     values = _values(record)
     with connection.cursor() as cursor:
         cursor.execute(_ADD, values)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count
 from django.http import HttpRequest
 
-from usage.models import DailyUsage, UsageRecord
+from usage.models import UsageRecord
 from usage.periods import today
 from usage.summaries import Used, summarise
 
@@ -19,7 +19,6 @@ _ROWS = 8
 def add_today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """unfold's DASHBOARD_CALLBACK."""
     now = today()
-    rows = DailyUsage.objects.between(now.first, now.last)
     totals, models = summarise(Used.by_all(now.first, now.last), "model")
     models.sort(key=lambda row: (-row["failures"], -(row["ttft_ms_avg"] or 0)))
     records = UsageRecord.objects.between(now.start, now.end)

@@ -21,7 +21,7 @@ from agents.tools.running import call
 from llm import session
 from tenants.db import PUBLIC
 from tests.hostile_mcp import SECRET, HostileMcp
-from tests.warm import ROOT
+from tests.servers import ROOT
 
 T = TypeVar("T")
 CONTEXT = ToolContext(PUBLIC, 1)

@@ -20,7 +20,7 @@ from tests.browser.site import Site
 from tests.chat.test_pages import make_conversation
 from tests.factories import person
 from tests.provider import Answer, Provider
-from tests.warm import ROOT
+from tests.servers import ROOT
 
 FOLDER = ROOT / "var/screenshots"
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}

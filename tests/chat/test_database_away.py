@@ -20,8 +20,7 @@ import pytest
 from config.postgres import EmbeddedPostgres
 from tests.chat.talk import CHAT, Stream
 from tests.provider import Answer, Provider
-from tests.servers import LiveServer, server_environment
-from tests.warm import ROOT
+from tests.servers import ROOT, LiveServer, server_environment
 
 SLUG = "away"
 HOST = f"{SLUG}.localhost"

@@ -15,8 +15,7 @@ from accounts.models import ApiKey, User
 from tenants.db import EXPLICIT, PUBLIC, entered
 from tenants.models import Domain, Tenant
 from tests.factories import PASSWORD
-from tests.servers import server_environment
-from tests.warm import ROOT
+from tests.servers import ROOT, server_environment
 
 Result = subprocess.CompletedProcess[str]
 Manage = Callable[..., Result]

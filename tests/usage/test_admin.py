@@ -122,7 +122,7 @@ def test_the_start_page_has_todays_figures(
     assert slowest == [("openai/gpt-4o", 10), ("x/titles", 9_000)], "failures first"
     assert [row.turn_id for row in shown["failures"]] == ["turn-1"]
     page = owner.get("/admin/").content.decode()
-    assert re.search(r">2</strong>\s+turns of 1\s+person today", page)
+    assert re.search(r">2</strong>\s+turns today,\s+by 1 person", page)
 
 
 def test_the_start_page_says_how_many_models_it_leaves_out(

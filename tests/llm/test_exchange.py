@@ -2,11 +2,19 @@
 
 import asyncio
 import gzip
+import ipaddress
+import ssl
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from llm import errors, session
 from llm.client import Endpoint, Prompt
@@ -28,7 +36,11 @@ def chunked(body: bytes, size: int) -> bytes:
 
 @asynccontextmanager
 async def answering(
-    answer: bytes, seen: list[bytes], *, step: int = 0
+    answer: bytes,
+    seen: list[bytes],
+    *,
+    step: int = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
     """A server that answers everything so and keeps its connections open, but for an
     answer without a length; `step` bytes at a time."""
@@ -50,9 +62,63 @@ async def answering(
         finally:
             writer.close()
 
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        scheme = "https" if tls else "http"
+        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+
+
+@asynccontextmanager
+async def tunnelling(tunnels: list[bytes]) -> AsyncIterator[str]:
+    """A proxy that knows CONNECT only."""
+    ends: list[asyncio.StreamWriter] = []
+
+    async def copy(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+        with suppress(OSError, RuntimeError):  # the last is uvloop's word for closed
+            while block := await source.read(4096):
+                to.write(block)
+        to.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tunnels.append(await reader.readuntil(b"\r\n\r\n"))
+        host, port = tunnels[-1].split()[1].decode().split(":")
+        behind, to = await asyncio.open_connection(host, port)
+        ends.extend((writer, to))
+        writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        await asyncio.gather(copy(reader, to), copy(behind, writer))
+
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for end in ends:
+        end.close()
+        with suppress(OSError):
+            await end.wait_closed()
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ...]:
+    """Of a server at 127.0.0.1, and of a client that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    address = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now - timedelta(1))
+        .not_valid_after(now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    both = tmp_path_factory.mktemp("tls") / "both.pem"
+    format_ = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(pem, format_, serialization.NoEncryption())
+    both.write_bytes(private + certificate.public_bytes(pem))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(both)
+    return server, ssl.create_default_context(cafile=both)
 
 
 def prompt_for(url: str, key: str = "sk-none") -> Prompt:
@@ -95,6 +161,36 @@ def test_an_answer_is_whole_however_it_is_framed(answer: bytes, step: int) -> No
     seen: list[bytes] = []
     asyncio.run(main())
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "by-proxy"])
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_an_encrypted_connection_serves_call_after_call(
+    contexts: tuple[ssl.SSLContext, ...],
+    run: Callable[[Coroutine[Any, Any, None]], None],
+    proxied: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        client = FastClient()
+        async with (
+            answering(WHOLE["chunked"], seen, step=9, tls=contexts[0]) as url,
+            tunnelling(tunnels) as proxy,
+        ):
+            monkeypatch.setattr(
+                session, "proxy_of", lambda _: proxy if proxied else None
+            )
+            for _ in range(3):
+                assert await texts(client, url) == "ab"
+            await client.aclose()
+
+    seen: list[bytes] = []
+    tunnels: list[bytes] = []
+    monkeypatch.setattr(session, "tls_context", lambda: contexts[1])
+    run(main())
+    assert len(seen) == 3
+    assert bool(tunnels) == proxied
+    assert all(head.startswith(b"POST /v1/chat/completions HTTP/1.1") for head in seen)
 
 
 BROKEN = {

@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator
 from itertools import chain
 from pathlib import Path
@@ -214,7 +215,8 @@ def committed(
         yield
         settle(*_tenants.values())
         tenants_db.close_pools()
-        _baseline.restore()
+        if _baseline.restore() and servers.any_alive():
+            time.sleep(hosts.TTL)
 
 
 @pytest.fixture

@@ -152,8 +152,14 @@ class Baseline:
     def close(self) -> None:
         self._open.close()
 
-    def restore(self) -> None:
-        """Every row and every next id as at the start; strange schemas go."""
+    def restore(self) -> bool:
+        """Every row and every next id as at the start; strange schemas go. True if a
+        tenant or its address had been changed, which running servers remember."""
+        changed = self._open.execute(
+            "SELECT EXISTS (TABLE public_tenants_tenant EXCEPT"
+            " TABLE public.tenants_tenant) OR EXISTS (TABLE public_tenants_domain"
+            " EXCEPT TABLE public.tenants_domain)"
+        ).fetchone()
         strange = (
             "SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%%'"
             " AND nspname <> ALL(%s)"
@@ -170,7 +176,7 @@ class Baseline:
                     raise
                 time.sleep(0.01)
             else:
-                return
+                return changed == (True,)
 
     def _all(self, select: LiteralString) -> list[tuple[Any, ...]]:
         ours = sql.SQL(select) + sql.SQL(" WHERE schemaname = ANY(%s)")

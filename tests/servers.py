@@ -63,6 +63,10 @@ def settle(*tenants: Tenant) -> None:
         time.sleep(0.01)
 
 
+def any_alive() -> bool:
+    return bool(_alive)
+
+
 class LiveServer:
     """Parley on a loopback port, as `make run` or `make serve` start it."""
 

@@ -189,12 +189,6 @@ class AgentAdmin(KeptWhileUsed[Agent]):
         by = request.user if isinstance(request.user, User) else None
         return type(form.__name__, (form,), {"author": by})
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Agent | None = None
-    ) -> bool:
-        is_default = obj is not None and obj.is_default
-        return super().has_delete_permission(request, obj) and not is_default
-
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Only what is an admin's: Django's list would have the titles of all people's
         conversations with it. The service says whether there are any."""

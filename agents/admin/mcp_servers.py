@@ -114,12 +114,6 @@ class McpServerAdmin(KeptWhileUsed[McpServer]):
             checked=checked,
         )
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: McpServer | None = None
-    ) -> bool:
-        used = obj is not None and services.agents_using(obj)
-        return super().has_delete_permission(request, obj) and not used
-
     def delete_model(self, request: HttpRequest, obj: McpServer) -> None:
         services.delete_mcp_server(server=obj)
 

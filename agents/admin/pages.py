@@ -20,7 +20,8 @@ M = TypeVar("M", bound=Model)
 
 
 class KeptWhileUsed(ModelAdmin[M]):
-    """Of rows that a service deletes, unless something uses them."""
+    """Of rows that a service deletes, or says what uses them: without the button nobody
+    would know why."""
 
     def delete_view(
         self,

@@ -15,7 +15,7 @@ from agents import asking, services
 from agents.admin.pages import KeptWhileUsed, admin_of, page, row, said
 from agents.draining import versions_of
 from agents.forms import ProviderForm
-from agents.models import Agent, Provider
+from agents.models import Provider
 from llm.errors import LLMError
 from llm.lanes import Lanes
 from tenants.adminsite import page_button
@@ -146,12 +146,6 @@ class ProviderAdmin(KeptWhileUsed[Provider]):
         done = f"Version {made.version} is what new answers take."
         self.log_change(request, provider, done)
         messages.success(request, done)
-
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Provider | None = None
-    ) -> bool:
-        used = obj is not None and Agent.objects.using_provider(obj).exists()
-        return super().has_delete_permission(request, obj) and not used
 
     def delete_model(self, request: HttpRequest, obj: Provider) -> None:
         services.delete_provider(provider=obj)

@@ -135,9 +135,13 @@ def test_a_provider_in_use_cannot_be_deleted(acme: Tenant, admin: TenantClient) 
     with entered(acme.scope):
         local = Provider.objects.get()
         unused = create_provider(name="unused", kind="openai", api_key=KEY)
-    for provider, code in ((local, 403), (unused, 302)):
-        answer = admin.post(f"{PROVIDERS}/{provider.pk}/delete/", {"post": "yes"})
-        assert answer.status_code == code
+    for provider, said in (
+        (local, "Agents answer with this provider (Assistant)."),
+        (unused, "was deleted successfully"),
+    ):
+        path = f"{PROVIDERS}/{provider.pk}/delete/"
+        answer = admin.post(path, {"post": "yes"}, follow=True)
+        assert said in answer.content.decode()
     with entered(acme.scope):
         assert Provider.objects.get() == local
 
@@ -259,8 +263,14 @@ def test_the_default_agent_and_a_used_one_stay(
         used = create_agent(slug="used", name="Used", model=MODEL)
         unused = create_agent(slug="unused", name="Unused", model=MODEL)
         Conversation.objects.create(owner=person(acme, "member"), agent=used)
-    for agent in (default, used, unused):
-        admin.post(f"{AGENTS}/{agent.pk}/delete/", {"post": "yes"})
+    for agent, said in (
+        (default, "The default agent cannot be deleted."),
+        (used, "Conversations use this agent, so it cannot be deleted."),
+        (unused, "was deleted successfully"),
+    ):
+        path = f"{AGENTS}/{agent.pk}/delete/"
+        answer = admin.post(path, {"post": "yes"}, follow=True)
+        assert said in answer.content.decode()
     with entered(acme.scope):
         assert set(Agent.objects.all()) == {default, used}
 

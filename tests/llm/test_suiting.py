@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from llm.client import Endpoint, Prompt, _arguments
 from llm.suiting import misfits, suited
 
 OLD, NEW = "claude-sonnet-4-5", "claude-opus-4-7"  # told how long to think, or not
@@ -91,3 +92,13 @@ def test_what_litellm_would_leave_out_is_told() -> None:
     assert misfits("openai", "gpt-5", {"temperature": 1}) == {}
     assert misfits("anthropic", NEW, {"temperature": 0.5}).keys() == {"temperature"}
     assert misfits("anthropic", OLD, {"response_format": {"type": "text"}}) == {}
+
+
+def test_the_slow_lane_knows_whose_model_it_asks() -> None:
+    """A server of one's own may call a model as it likes."""
+    given: dict[str, Any] = {"reasoning_effort": "none", "temperature": 2}
+    own = Endpoint("openai_compatible", base_url="http://127.0.0.1:9/v1")
+    sent = _arguments(Prompt(own, "o3", [], given))
+    assert given.items() <= sent.items()
+    claude = _arguments(Prompt(Endpoint("anthropic", "k"), OLD, [], {"temperature": 2}))
+    assert claude["temperature"] == 1

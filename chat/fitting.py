@@ -7,6 +7,7 @@ that a small model reads.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -45,14 +46,17 @@ def fitted(
 
 
 def is_crowded(prompt: Prompt) -> bool:
-    """Whether its messages might not fit beside the tools it offers."""
-    return _guess(prompt.messages) * 2 >= _window(prompt) - _reserve(prompt)
+    """Whether its messages might not fit beside the tools it offers, guessed."""
+    tools = tokens.estimate(json.dumps([*prompt.tools])) if prompt.tools else 0
+    room = _window(prompt) - _reply(prompt)
+    return (_guess(prompt.messages) + tools) * 2 >= room
 
 
 def refitted(prompt: Prompt) -> Prompt:
     """The same call with the tools it has by now and with what they said. Counts
     tokens: from async code call it in a thread."""
-    window, reserve = _window(prompt), _reserve(prompt)
+    window = _window(prompt)
+    reserve = _reply(prompt) + tokens.count_tools(prompt.tools, prompt.model)
     messages = fitted(prompt.messages, prompt.model, window, reserve)
     return replace(prompt, messages=messages)
 
@@ -61,10 +65,9 @@ def _window(prompt: Prompt) -> int:
     return window_of(prompt.endpoint.provider, prompt.model)
 
 
-def _reserve(prompt: Prompt) -> int:
+def _reply(prompt: Prompt) -> int:
     limit = prompt.parameters.get("max_tokens")
-    reply = limit if isinstance(limit, int) else 0
-    return reply + tokens.count_tools(prompt.tools, prompt.model)
+    return limit if isinstance(limit, int) else 0
 
 
 def _guess(messages: Sequence[Message]) -> int:

@@ -134,7 +134,7 @@ class ApiKeyAdmin(ModelAdmin[ApiKey]):
     search_fields = ["name", "user__email"]
     fields = ["name", "prefix", "user", "created", "last_used_at"]
 
-    @admin.display(description="begins with")
+    @admin.display(description=_("begins with"))
     def prefix(self, key: ApiKey) -> str:
         return f"{key.token_key}…"
 

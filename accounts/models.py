@@ -37,7 +37,7 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]  # knox: u
     is_active = models.BooleanField(
         "active",
         default=True,
-        help_text="Switched off, the person can no longer sign in or use a key.",
+        help_text=_("Switched off, the person can no longer sign in or use a key."),
     )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
     theme = models.CharField(

@@ -13,6 +13,7 @@ from django.db.models import Model
 from django.forms.fields import InvalidJSONInput
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -155,33 +156,41 @@ class ProviderForm(ServiceForm[Provider]):
         choices=[(name, name) for name in sorted(provider_names())],
         initial="openai",
         widget=UnfoldAdminSelect2Widget,
-        help_text="Whose models these are. openai_compatible: any server that speaks "
-        "OpenAI's API, at the address below. local: the model of this server.",
+        help_text=_(
+            "Whose models these are. openai_compatible: any server that speaks "
+            "OpenAI's API, at the address below. local: the model of this server."
+        ),
     )
     models = LinesField(
         required=False,
-        help_text="Names of models that people may choose, one in each line. Once it "
-        "is saved, “Models” above shows which there are.",
+        help_text=_(
+            "Names of models that people may choose, one in each line. Once it "
+            "is saved, “Models” above shows which there are."
+        ),
     )
     disabled_models = LinesField(
-        label="Models switched off",
+        label=_("Models switched off"),
         required=False,
-        help_text="One in each line. Nobody can use them; agents that would answer "
-        "with one say so, or use their fallback.",
+        help_text=_(
+            "One in each line. Nobody can use them; agents that would answer "
+            "with one say so, or use their fallback."
+        ),
     )
     api_key = forms.CharField(
-        label="New key",
+        label=_("New key"),
         required=False,
         max_length=services.KEY_LENGTH,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="Never shown again. Left empty, the key stays as it is. Answers "
-        "that are being written keep the old key to their end.",
+        help_text=_(
+            "Never shown again. Left empty, the key stays as it is. Answers "
+            "that are being written keep the old key to their end."
+        ),
     )
     remove_key = forms.BooleanField(
-        label="Take the key away",
+        label=_("Take the key away"),
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Ends the answers that are being written with it.",
+        help_text=_("Ends the answers that are being written with it."),
     )
 
     class Meta:
@@ -247,11 +256,13 @@ class AgentForm(ServiceForm[Agent]):
     model = forms.CharField(
         max_length=201,
         widget=ModelInput(attrs={"list": "offered-models", "autocomplete": "off"}),
-        help_text="The provider's name, a slash, the model's: openai/gpt-4o. The list "
-        "shows what your providers offer.",
+        help_text=_(
+            "The provider's name, a slash, the model's: openai/gpt-4o. The list "
+            "shows what your providers offer."
+        ),
     )
     fallbacks = LinesField(
-        label="Fallback models",
+        label=_("Fallback models"),
         required=False,
         rows=3,
         help_text=f"Up to {services.FALLBACKS_LIMIT}, one in each line: asked in this "
@@ -260,9 +271,12 @@ class AgentForm(ServiceForm[Agent]):
     tools = LinesField(
         required=False,
         rows=4,
-        help_text="What it may call, one in each line: datetime, calculator, "
-        "search_conversations (of the person it talks with), fetch_page (reads public "
-        "web pages), and server__tool of an MCP server; “Check” there lists them.",
+        help_text=_(
+            "What it may call, one in each line: datetime, calculator, "
+            "search_conversations (of the person it talks with), fetch_page (reads "
+            "public web pages), and server__tool of an MCP server; “Check” there lists "
+            "them."
+        ),
     )
     temperature = parameter_field(
         "temperature", "Near 0: sober and repeatable. Near 2: surprising. 0 to 2."
@@ -292,7 +306,7 @@ class AgentForm(ServiceForm[Agent]):
         "max_steps", "How often it may call tools for one answer, 1 to 20."
     )
     parameters = ParametersField(
-        label="Other parameters",
+        label=_("Other parameters"),
         required=False,
         initial=dict,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
@@ -301,7 +315,7 @@ class AgentForm(ServiceForm[Agent]):
         + ".",
     )
     starters = LinesField(
-        label="Starter questions",
+        label=_("Starter questions"),
         required=False,
         rows=4,
         help_text=f"Up to {STARTERS_LIMIT}, one in each line, offered on a new page.",
@@ -310,7 +324,7 @@ class AgentForm(ServiceForm[Agent]):
         choices=User.Role.choices,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Who sees it, if its visibility is by roles.",
+        help_text=_("Who sees it, if its visibility is by roles."),
     )
 
     class Meta:

@@ -12,6 +12,7 @@ from django.core.validators import (
 )
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from agents.looks import Color, check_emoji, check_roles, check_starters
@@ -46,8 +47,10 @@ class Provider(models.Model):
     kind = models.CharField(
         max_length=50,
         help_text=(
-            "A provider LiteLLM knows (openai, anthropic, xai, …), openai_compatible "
-            "for any server that speaks OpenAI's API, or local."
+            _(
+                "A provider LiteLLM knows (openai, anthropic, xai, …), "
+                "openai_compatible for any server that speaks OpenAI's API, or local."
+            )
         ),
     )
     # Not a URLField, which refuses the names without dots of private networks.
@@ -55,19 +58,19 @@ class Provider(models.Model):
         "base URL",
         max_length=500,
         blank=True,
-        help_text="Needed for openai_compatible, for example https://host/v1.",
+        help_text=_("Needed for openai_compatible, for example https://host/v1."),
     )
     model_names = models.JSONField(
         "models",
         default=list,
         blank=True,
-        help_text='Names of models offered here, for example ["gpt-4o"].',
+        help_text=_('Names of models offered here, for example ["gpt-4o"].'),
     )
     disabled_models = models.JSONField(
         "switched off",
         default=list,
         blank=True,
-        help_text="Names of models nobody may use, agents included.",
+        help_text=_("Names of models nobody may use, agents included."),
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -114,25 +117,27 @@ class Agent(models.Model):
     """What people choose. How it answers is in its newest revision."""
 
     class Visibility(models.TextChoices):
-        EVERYBODY = "everybody", "Everybody"
-        ROLES = "roles", "People with certain roles"
-        PEOPLE = "people", "Certain people"
+        EVERYBODY = "everybody", _("Everybody")
+        ROLES = "roles", _("People with certain roles")
+        PEOPLE = "people", _("Certain people")
 
     slug = models.CharField(max_length=50, unique=True, validators=[AGENT_SLUG])
     name = models.CharField(max_length=100)
     description = models.TextField(blank=True, max_length=1000)
     is_default = models.BooleanField(
-        "default", default=False, help_text="Answers when nobody chose an agent."
+        "default", default=False, help_text=_("Answers when nobody chose an agent.")
     )
     published = models.BooleanField(
-        default=True, help_text="Members see published agents only."
+        default=True, help_text=_("Members see published agents only.")
     )
     color = models.CharField(
         "colour",
         max_length=10,
         choices=Color.choices,
         default=Color.SLATE,
-        help_text="Of its picture, which shows the emoji or the name's first letter.",
+        help_text=_(
+            "Of its picture, which shows the emoji or the name's first letter."
+        ),
     )
     emoji = models.CharField(max_length=16, blank=True, validators=[check_emoji])
     starters = models.JSONField(
@@ -142,14 +147,16 @@ class Agent(models.Model):
         max_length=10,
         choices=Visibility.choices,
         default=Visibility.EVERYBODY,
-        help_text="Who may choose it once it is published. Admins see every agent.",
+        help_text=_("Who may choose it once it is published. Admins see every agent."),
     )
     roles = models.JSONField(default=list, blank=True, validators=[check_roles])
     people = models.ManyToManyField(User, blank=True, related_name="+")
     position = models.PositiveSmallIntegerField(
         default=0,
         validators=[MaxValueValidator(9999)],
-        help_text="Agents are listed by this number, then by name; the default first.",
+        help_text=_(
+            "Agents are listed by this number, then by name; the default first."
+        ),
     )
     revision = models.ForeignKey(
         "AgentRevision",
@@ -225,26 +232,28 @@ class McpServer(models.Model):
     """A server whose tools agents may use, as `<name>__<tool>`."""
 
     class Approval(models.TextChoices):
-        NEVER = "never", "Never"
-        ALWAYS = "always", "Before each call"
+        NEVER = "never", _("Never")
+        ALWAYS = "always", _("Before each call")
 
     name = models.CharField(
         max_length=30,
         unique=True,
         validators=[MCP_NAME],
-        help_text="Its tools are then called name__tool.",
+        help_text=_("Its tools are then called name__tool."),
     )
     url = models.CharField(
         "URL",
         max_length=500,
         blank=True,
-        help_text="Of a server with Streamable HTTP, for example https://host/mcp.",
+        help_text=_("Of a server with Streamable HTTP, for example https://host/mcp."),
     )
     command = models.CharField(
         max_length=500,
         blank=True,
-        help_text="In place of a URL: a program that this machine starts for each use. "
-        "The operator has to allow such (ALLOW_STDIO_TOOLS).",
+        help_text=_(
+            "In place of a URL: a program that this machine starts for each use. "
+            "The operator has to allow such (ALLOW_STDIO_TOOLS)."
+        ),
     )
     # {"Authorization": …} as JSON, encrypted; never shown again.
     ciphertext = models.TextField(blank=True, editable=False)
@@ -253,13 +262,15 @@ class McpServer(models.Model):
         max_length=10,
         choices=Approval.choices,
         default=Approval.ALWAYS,
-        help_text="Whether the person is asked before a tool of this server is called.",
+        help_text=_(
+            "Whether the person is asked before a tool of this server is called."
+        ),
     )
     allowed_tools = models.JSONField(default=list, blank=True)
     timeout = models.PositiveSmallIntegerField(
         default=30,
         validators=[MinValueValidator(1), MaxValueValidator(120)],
-        help_text="Seconds that one call may take.",
+        help_text=_("Seconds that one call may take."),
     )
     # What was last heard of it (agents.mcp.health).
     asked_at = models.DateTimeField(null=True, editable=False)

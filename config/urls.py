@@ -5,8 +5,11 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from config.docs import DocsView
+from config.modelnames import translate_names
 from config.styles import sheet
 from usage.overview import overview
+
+translate_names()
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"

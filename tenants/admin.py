@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
@@ -68,15 +69,15 @@ class TenantAddForm(forms.ModelForm[Tenant]):
     domain = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Host name. Left empty: the slug and “.localhost”.",
+        help_text=_("Host name. Left empty: the slug and “.localhost”."),
     )
     owner_email = forms.EmailField(
-        widget=UnfoldAdminEmailInputWidget, help_text="Becomes the tenant's owner."
+        widget=UnfoldAdminEmailInputWidget, help_text=_("Becomes the tenant's owner.")
     )
     owner_password = forms.CharField(
         required=False,
         widget=UnfoldAdminPasswordWidget,
-        help_text="Left empty, the owner sets one by “Forgot your password?”.",
+        help_text=_("Left empty, the owner sets one by “Forgot your password?”."),
     )
 
     class Meta:
@@ -164,11 +165,11 @@ class TenantAdmin(ModelAdmin[Tenant]):
         """A row without its schema would hide data nobody can reach any more."""
         return False
 
-    @admin.action(description="Suspend selected tenants")
+    @admin.action(description=_("Suspend selected tenants"))
     def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         self._set_status(request, queryset, Tenant.Status.SUSPENDED)
 
-    @admin.action(description="Activate selected tenants")
+    @admin.action(description=_("Activate selected tenants"))
     def activate(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         self._set_status(request, queryset, Tenant.Status.ACTIVE)
 

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from babel.messages.pofile import read_po
 from django.conf import settings
+from django.contrib import admin
+from django.utils import translation
 from django.utils.translation.template import templatize
+
+from accounts.models import User
+from config.modelnames import NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != "en"]
@@ -80,6 +86,22 @@ def test_every_text_stands_in_the_catalogue(language: str) -> None:
     assert len(_texts()) > 100
     assert _texts() - known == set(), "run `make messages`"
     assert known - _texts() == set(), "run `make messages`"
+
+
+def test_every_name_in_the_admin_is_marked_and_nothing_else() -> None:
+    import_module(settings.ROOT_URLCONF)
+    found: set[str] = set()
+    ours = [m for m in admin.site._registry if m.__module__.split(".")[0] in PACKAGES]
+    with translation.override("en"):
+        for meta in (model._meta for model in ours):
+            fields = (*meta.fields, *meta.many_to_many)
+            found |= {str(field.verbose_name) for field in fields}
+            found |= {str(meta.verbose_name), str(meta.verbose_name_plural)}
+    unmarked = found - {text for _, text in _texts()}
+    assert unmarked == {"last login", "password"}, "all but Django's own are marked"
+    assert set(NAMES) - found == set()
+    with translation.override("de"):
+        assert str(User._meta.verbose_name_plural) == "Menschen"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

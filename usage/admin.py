@@ -12,6 +12,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import DecimalField, Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, User
 from agents.models import Agent
@@ -83,11 +84,11 @@ class DailyUsageAdmin(ReadOnlyAdmin):
     list_per_page = 50
     date_hierarchy = "day"
 
-    @admin.display(description="mean time to first token (ms)")
+    @admin.display(description=_("mean time to first token (ms)"))
     def first_token(self, row: DailyUsage) -> int | None:
         return round(row.ttft_ms / row.first_tokens) if row.first_tokens else None
 
-    @admin.display(description="mean duration (ms)")
+    @admin.display(description=_("mean duration (ms)"))
     def duration(self, row: DailyUsage) -> int | None:
         return round(row.duration_ms / row.calls) if row.calls else None
 
@@ -168,7 +169,7 @@ class BudgetAdmin(ModelAdmin[Budget]):
             budget.names = names
         return found
 
-    @admin.display(description="for")
+    @admin.display(description=_("for"))
     def subject(self, budget: Budget) -> str:
         if budget.scope not in _KINDS:
             return "everybody"
@@ -180,13 +181,13 @@ class BudgetAdmin(ModelAdmin[Budget]):
     def limits(self, budget: Budget) -> str:
         return " and ".join(limit for limit, _, _ in _limits(budget))
 
-    @admin.display(description="used in this period")
+    @admin.display(description=_("used in this period"))
     def used(self, budget: Budget) -> str:
         return " and ".join(
             f"{share} % of {limit}" for limit, share, _ in _limits(budget)
         )
 
-    @admin.display(description="left in this period")
+    @admin.display(description=_("left in this period"))
     def left(self, budget: Budget) -> str:
         """Running replies hold something that they may give back."""
         lefts = ", ".join(
@@ -198,7 +199,7 @@ class BudgetAdmin(ModelAdmin[Budget]):
             lefts += f"; {count(held)} tokens are held by running replies"
         return lefts
 
-    @admin.display(description="starts anew")
+    @admin.display(description=_("starts anew"))
     def resets(self, budget: Budget) -> str:
         now = today()
         span = month_of(now.first, now.zone) if budget.period == "month" else now

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, HttpResponseRedirect
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from agents import services
@@ -96,7 +97,7 @@ class AgentAdmin(KeptWhileUsed[Agent]):
     def picture(self, agent: Agent) -> str:
         return agent.emoji or agent.name[:1].upper()
 
-    @admin.display(description="model")
+    @admin.display(description=_("model"))
     def model_id(self, agent: Agent) -> str:
         return agent.revision.model if agent.revision else ""
 
@@ -116,11 +117,11 @@ class AgentAdmin(KeptWhileUsed[Agent]):
             agent.providers = providers
         return found
 
-    @admin.action(description="Publish", permissions=["change"])
+    @admin.action(description=_("Publish"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         self._set_published(request, queryset, True)
 
-    @admin.action(description="Unpublish", permissions=["change"])
+    @admin.action(description=_("Unpublish"), permissions=["change"])
     def unpublish(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         self._set_published(request, queryset, False)
 

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from agents import services
@@ -28,20 +29,26 @@ class SecretTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]  # untype
 
 class McpServerForm(ServiceForm[McpServer]):
     allowed_tools = LinesField(
-        label="Tools",
+        label=_("Tools"),
         required=False,
-        help_text="Names as the server has them, one in each line; empty for all. "
-        "“Check” above lists them.",
+        help_text=_(
+            "Names as the server has them, one in each line; empty for all. "
+            "“Check” above lists them."
+        ),
     )
     headers = ParametersField(
-        label="New headers",
+        label=_("New headers"),
         required=False,
         widget=SecretTextarea(attrs={"rows": 3, "autocomplete": "off"}),
-        help_text='For example {"Authorization": "Bearer …"}. Never shown again. Left '
-        "empty, they stay as they are.",
+        help_text=_(
+            'For example {"Authorization": "Bearer …"}. Never shown again. Left '
+            "empty, they stay as they are."
+        ),
     )
     remove_headers = forms.BooleanField(
-        label="Take the headers away", required=False, widget=UnfoldBooleanSwitchWidget
+        label=_("Take the headers away"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
     )
 
     class Meta:
@@ -84,16 +91,16 @@ class McpServerAdmin(KeptWhileUsed[McpServer]):
         ("Headers", {"fields": ["headers_set", "headers", "remove_headers"]}),
     ]
 
-    @admin.display(description="headers")
+    @admin.display(description=_("headers"))
     def headers_set(self, server: McpServer) -> str:
         """Never the headers themselves."""
         return "set" if server.has_headers else "none"
 
-    @admin.display(description="URL or command", ordering="url")
+    @admin.display(description=_("URL or command"), ordering="url")
     def place(self, server: McpServer) -> str:
         return server.url or server.command
 
-    @admin.display(description="health")
+    @admin.display(description=_("health"))
     def health(self, server: McpServer) -> str:
         """As the last turn or check found it."""
         return "" if server._state.adding else health_of(server)

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirect
+from django.utils.translation import gettext_lazy as _
 
 from agents import asking, services
 from agents.admin.pages import KeptWhileUsed, admin_of, page, row, said
@@ -39,7 +40,7 @@ class ProviderAdmin(KeptWhileUsed[Provider]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
         return Provider.objects.with_key_age().order_by("name")
 
-    @admin.display(description="key", empty_value="none")
+    @admin.display(description=_("key"), empty_value="-")
     def key(self, provider: Provider) -> str | None:
         """Never the key itself."""
         since = getattr(provider, "key_updated_at", None)

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from agents.models import Agent, AgentRevision, Credential
 from chat.ids import ID, new_id
@@ -43,7 +44,7 @@ class Conversation(models.Model):
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
     title = models.CharField(max_length=TITLE_LENGTH, blank=True)
     title_set_at = models.DateTimeField(
-        null=True, blank=True, help_text="When a person chose the title themselves."
+        null=True, blank=True, help_text=_("When a person chose the title themselves.")
     )
     message_count = models.PositiveIntegerField(default=0)
     total_tokens = models.PositiveBigIntegerField(default=0)
@@ -141,16 +142,16 @@ class Conversation(models.Model):
 
 class Message(models.Model):
     class Role(models.TextChoices):
-        USER = "user", "User"
-        ASSISTANT = "assistant", "Assistant"
+        USER = "user", _("User")
+        ASSISTANT = "assistant", _("Assistant")
 
     class Status(models.TextChoices):
-        COMPLETE = "complete", "Complete"
-        PENDING = "pending", "Pending"
-        STREAMING = "streaming", "Streaming"
-        STOPPED = "stopped", "Stopped"
-        FAILED = "failed", "Failed"
-        INTERRUPTED = "interrupted", "Interrupted"
+        COMPLETE = "complete", _("Complete")
+        PENDING = "pending", _("Pending")
+        STREAMING = "streaming", _("Streaming")
+        STOPPED = "stopped", _("Stopped")
+        FAILED = "failed", _("Failed")
+        INTERRUPTED = "interrupted", _("Interrupted")
 
     id = models.CharField(
         primary_key=True, max_length=64, default=new_id, validators=[ID]
@@ -244,12 +245,12 @@ class Turn(models.Model):
     """
 
     class Status(models.TextChoices):
-        PENDING = "pending", "Pending"
-        STREAMING = "streaming", "Streaming"
-        DONE = "done", "Done"
-        STOPPED = "stopped", "Stopped"
-        FAILED = "failed", "Failed"
-        INTERRUPTED = "interrupted", "Interrupted"
+        PENDING = "pending", _("Pending")
+        STREAMING = "streaming", _("Streaming")
+        DONE = "done", _("Done")
+        STOPPED = "stopped", _("Stopped")
+        FAILED = "failed", _("Failed")
+        INTERRUPTED = "interrupted", _("Interrupted")
 
     id = models.CharField(primary_key=True, max_length=64, default=new_id)
     conversation = models.ForeignKey(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from agents.models import MODEL_ID
 
@@ -15,28 +16,36 @@ class ChatSettings(models.Model):
     search_language = models.CharField(
         max_length=63,
         default="simple",
-        help_text="Whose word endings and stop words search knows. “simple” knows none "
-        "and suits every language, and several at once.",
+        help_text=_(
+            "Whose word endings and stop words search knows. “simple” knows none "
+            "and suits every language, and several at once."
+        ),
     )
     title_model = models.CharField(
         max_length=201,
         blank=True,
         validators=[MODEL_ID],
-        help_text="Makes a title after the first reply, for example openai/gpt-4o-mini."
-        " Empty: the title is the first message, cut.",
+        help_text=_(
+            "Makes a title after the first reply, for example openai/gpt-4o-mini."
+            " Empty: the title is the first message, cut."
+        ),
     )
     purge_archived_after_days = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(36_500)],
-        help_text="Archived conversations are removed for good after so many days. "
-        "Empty: never.",
+        help_text=_(
+            "Archived conversations are removed for good after so many days. "
+            "Empty: never."
+        ),
     )
     link_shares = models.BooleanField(
         "links without sign-in",
         default=False,
-        help_text="Whoever has the link of a shared conversation may read it without "
-        "signing in. Off: only people of this workspace may.",
+        help_text=_(
+            "Whoever has the link of a shared conversation may read it without "
+            "signing in. Off: only people of this workspace may."
+        ),
     )
     # Where writing the search columns anew has to go on: `<table>/<last id done>`;
     # null when they are all of `search_language`.

@@ -101,11 +101,11 @@ class ShareEvent(models.Model):
     outlive what they name; a conversation's title is nobody's business here."""
 
     class Action(models.TextChoices):
-        SHARED = "shared", "Shared"
-        CHANGED = "changed", "Changed"
-        REVOKED = "revoked", "Revoked"
-        LEFT = "left", "Left"
-        REMOVED = "removed", "Ended with its conversation"
+        SHARED = "shared", _("Shared")
+        CHANGED = "changed", _("Changed")
+        REVOKED = "revoked", _("Revoked")
+        LEFT = "left", _("Left")
+        REMOVED = "removed", _("Ended with its conversation")
 
     action = models.CharField(max_length=10, choices=Action.choices)
     # Empty where nobody in particular did it: a conversation past its retention.

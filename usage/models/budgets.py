@@ -32,7 +32,9 @@ class Budget(models.Model):
         "subject",
         null=True,
         blank=True,
-        help_text="The id of the person, agent or key; empty for everybody together.",
+        help_text=_(
+            "The id of the person, agent or key; empty for everybody together."
+        ),
     )
     period = models.CharField(max_length=5, choices=Period.choices)
     limit_tokens = models.BigIntegerField(
@@ -40,7 +42,7 @@ class Budget(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0)],
-        help_text="Of prompts and replies together. Empty: no limit in tokens.",
+        help_text=_("Of prompts and replies together. Empty: no limit in tokens."),
     )
     limit_cost = models.DecimalField(
         "US dollars",
@@ -50,7 +52,10 @@ class Budget(models.Model):
         blank=True,
         validators=[MinValueValidator(Decimal(0))],
         help_text=(
-            "Empty: no limit in money. Models without a known price do not count here."
+            _(
+                "Empty: no limit in money. "
+                "Models without a known price do not count here."
+            )
         ),
     )
     created_at = models.DateTimeField(auto_now_add=True)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NoReturn
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey
 from agents.models import Agent
@@ -30,7 +31,9 @@ def _unit_price(name: str) -> models.DecimalField[Any, Any]:
         max_digits=20,
         decimal_places=10,
         null=True,
-        help_text="US dollars a million tokens as it was then; empty: no known price.",
+        help_text=_(
+            "US dollars a million tokens as it was then; empty: no known price."
+        ),
     )
 
 
@@ -39,19 +42,19 @@ class UsageRecord(models.Model):
     whose counts and cost are added to the others' and may be negative."""
 
     class Status(models.TextChoices):
-        DONE = "done", "Done"
-        STOPPED = "stopped", "Stopped"
-        FAILED = "failed", "Failed"
-        INTERRUPTED = "interrupted", "Interrupted"
+        DONE = "done", _("Done")
+        STOPPED = "stopped", _("Stopped")
+        FAILED = "failed", _("Failed")
+        INTERRUPTED = "interrupted", _("Interrupted")
 
     class Kind(models.TextChoices):
         """What the call was for; all but replies and corrections are our own."""
 
-        REPLY = "reply", "Reply"
-        TITLE = "title", "Title"
-        TRY = "try", "Trying an agent"
-        TEST = "test", "Testing a provider"
-        CORRECTION = "correction", "Correction"
+        REPLY = "reply", _("Reply")
+        TITLE = "title", _("Title")
+        TRY = "try", _("Trying an agent")
+        TEST = "test", _("Testing a provider")
+        CORRECTION = "correction", _("Correction")
 
     # Without constraints in the database: who and what was charged stays readable
     # after the person, the agent or the key is gone.
@@ -69,7 +72,7 @@ class UsageRecord(models.Model):
         db_index=False,
         null=True,
         related_name="+",
-        help_text="Empty for calls that no agent makes.",
+        help_text=_("Empty for calls that no agent makes."),
     )
     api_key = models.ForeignKey(
         ApiKey,
@@ -79,19 +82,19 @@ class UsageRecord(models.Model):
         null=True,
         related_name="+",
         verbose_name="API key",
-        help_text="The key the person used; empty for the pages.",
+        help_text=_("The key the person used; empty for the pages."),
     )
     kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.REPLY)
     model = models.CharField("model asked", max_length=201)
     model_answered = models.CharField(
-        max_length=201, blank=True, help_text="The name the provider itself gave."
+        max_length=201, blank=True, help_text=_("The name the provider itself gave.")
     )
     # Empty where no conversation is concerned; a turn's id is then one of its own.
     conversation_id = models.CharField(max_length=64, blank=True)
     message_id = models.CharField(max_length=64, blank=True)
     turn_id = models.CharField(max_length=64)
     call = models.PositiveSmallIntegerField(
-        default=0, help_text="Which of the turn's calls of this kind, from 0."
+        default=0, help_text=_("Which of the turn's calls of this kind, from 0.")
     )
     prompt_tokens = models.IntegerField()
     cached_tokens = models.IntegerField(default=0)
@@ -106,11 +109,11 @@ class UsageRecord(models.Model):
         max_digits=20,
         decimal_places=10,
         null=True,
-        help_text="Empty where the model has no known price.",
+        help_text=_("Empty where the model has no known price."),
     )
     currency = models.CharField(max_length=3, default="USD")
     estimated = models.BooleanField(
-        help_text="Counted by us because the provider did not say."
+        help_text=_("Counted by us because the provider did not say.")
     )
     status = models.CharField(max_length=12, choices=Status.choices)
     ttft_ms = models.PositiveIntegerField("time to first token (ms)", null=True)
@@ -122,10 +125,10 @@ class UsageRecord(models.Model):
         db_index=False,
         null=True,
         related_name="corrections",
-        help_text="The call that a correction is added to.",
+        help_text=_("The call that a correction is added to."),
     )
     note = models.CharField(
-        max_length=200, blank=True, help_text="Why a correction was made."
+        max_length=200, blank=True, help_text=_("Why a correction was made.")
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -12,6 +12,7 @@ from django.core.validators import (
 )
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 PATTERN = RegexValidator(
     r"\A[^\s\x00-\x1f]{1,201}\Z",
@@ -40,24 +41,26 @@ class PriceRule(models.Model):
         max_length=201,
         validators=[PATTERN],
         help_text=(
-            "The provider's name, a slash and the model; * stands for anything: "
-            "openai/gpt-4o* or *. "
-            "The most specific rule holds, and of equal ones the newest."
+            _(
+                "The provider's name, a slash and the model; * stands for anything: "
+                "openai/gpt-4o* or *. "
+                "The most specific rule holds, and of equal ones the newest."
+            )
         ),
     )
-    input_per_million = _price("input", help_text="US dollars a million tokens.")
+    input_per_million = _price("input", help_text=_("US dollars a million tokens."))
     cached_input_per_million = _price(
         "cached input",
         null=True,
         blank=True,
-        help_text="Of the prompt, read from the provider's cache. Empty: as input.",
+        help_text=_("Of the prompt, read from the provider's cache. Empty: as input."),
     )
-    output_per_million = _price("output", help_text="US dollars a million tokens.")
+    output_per_million = _price("output", help_text=_("US dollars a million tokens."))
     reasoning_per_million = _price(
         "reasoning",
         null=True,
         blank=True,
-        help_text="Thought and not said. Empty: as output.",
+        help_text=_("Thought and not said. Empty: as output."),
     )
     effective_from = models.DateTimeField(default=timezone.now)
 

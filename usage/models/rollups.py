@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey
 from agents.models import Agent
@@ -44,20 +45,20 @@ class _Usage(models.Model):
     model = models.CharField(max_length=201)
     kind = models.CharField(max_length=12)
     calls = models.BigIntegerField("calls")
-    failures = models.BigIntegerField(help_text="Failed or interrupted calls.")
-    estimated_calls = models.BigIntegerField(help_text="Calls that we counted.")
+    failures = models.BigIntegerField(help_text=_("Failed or interrupted calls."))
+    estimated_calls = models.BigIntegerField(help_text=_("Calls that we counted."))
     prompt_tokens = models.BigIntegerField()
     cached_tokens = models.BigIntegerField()
     completion_tokens = models.BigIntegerField()
     reasoning_tokens = models.BigIntegerField()
     total_tokens = models.BigIntegerField()
     unpriced_tokens = models.BigIntegerField(
-        help_text="Part of the total that no known price is for: not in the cost."
+        help_text=_("Part of the total that no known price is for: not in the cost.")
     )
     cost = models.DecimalField(max_digits=24, decimal_places=10)
-    first_tokens = models.BigIntegerField(help_text="Calls that got a first token.")
-    ttft_ms = models.BigIntegerField(help_text="Sum of the times to it.")
-    duration_ms = models.BigIntegerField(help_text="Sum of the calls' durations.")
+    first_tokens = models.BigIntegerField(help_text=_("Calls that got a first token."))
+    ttft_ms = models.BigIntegerField(help_text=_("Sum of the times to it."))
+    duration_ms = models.BigIntegerField(help_text=_("Sum of the calls' durations."))
 
     class Meta:
         abstract = True

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import connection, models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 def check_time_zone(name: str) -> None:
@@ -27,7 +28,7 @@ def _limit(name: str) -> models.PositiveIntegerField[int | None, int | None]:
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="Empty: no limit.",
+        help_text=_("Empty: no limit."),
     )
 
 
@@ -38,12 +39,12 @@ class UsageSettings(models.Model):
         max_length=64,
         default="UTC",
         validators=[check_time_zone],
-        help_text="In which days and months begin, for sums and for budgets.",
+        help_text=_("In which days and months begin, for sums and for budgets."),
     )
     alert_mail = models.BooleanField(
         "mail warnings",
         default=True,
-        help_text="Tell people by mail when 80 % and 100 % of a budget are used.",
+        help_text=_("Tell people by mail when 80 % and 100 % of a budget are used."),
     )
     user_turns_per_minute = _limit("turns a minute, each person")
     key_turns_per_minute = _limit("turns a minute, each API key")

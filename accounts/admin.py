@@ -63,7 +63,7 @@ class PersonAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     change_password_form = AdminPasswordChangeForm
     fieldsets = (
         (None, {"fields": ("email", "name", "role", "is_active", "password")}),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
         (

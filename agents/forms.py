@@ -197,10 +197,12 @@ class ProviderForm(ServiceForm[Provider]):
         model = Provider
         fields = ["name", "kind", "base_url", "enabled"]
         help_texts = {
-            "name": "Your own name for it; its models are then called name/model.",
-            "enabled": "Switched off, nobody can use its models.",
-            "lane": "How replies of this kind are fetched; the operator may change "
-            "it (LLM_LANES). A model that needs more than its lane goes by LiteLLM.",
+            "name": _("Your own name for it; its models are then called name/model."),
+            "enabled": _("Switched off, nobody can use its models."),
+            "lane": _(
+                "How replies of this kind are fetched; the operator may change "
+                "it (LLM_LANES). A model that needs more than its lane goes by LiteLLM."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -334,9 +336,9 @@ class AgentForm(ServiceForm[Agent]):
             *("published", "is_default", "position", "visibility", "roles", "people"),
         ]
         help_texts = {
-            "slug": "Its name in addresses and for programs, such as “tutor”.",
-            "description": "Shown where people choose an agent.",
-            "people": "Who sees it, if its visibility is by people.",
+            "slug": _("Its name in addresses and for programs, such as “tutor”."),
+            "description": _("Shown where people choose an agent."),
+            "people": _("Who sees it, if its visibility is by people."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

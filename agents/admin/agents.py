@@ -46,7 +46,7 @@ class AgentAdmin(KeptWhileUsed[Agent]):
     fieldsets = [
         (None, {"fields": ["name", "slug", "description"]}),
         (
-            "How it answers",
+            _("How it answers"),
             {
                 "fields": [
                     *("system_prompt", "model", "problem", "fallbacks", "tools"),
@@ -54,7 +54,7 @@ class AgentAdmin(KeptWhileUsed[Agent]):
             },
         ),
         (
-            "Parameters",
+            _("Parameters"),
             {
                 "description": "What is left empty is as the model has it. Not every "
                 "model takes every one; saving tells.",
@@ -67,9 +67,9 @@ class AgentAdmin(KeptWhileUsed[Agent]):
                 ],
             },
         ),
-        ("How it looks", {"fields": [("color", "emoji"), "starters"]}),
+        (_("How it looks"), {"fields": [("color", "emoji"), "starters"]}),
         (
-            "Who sees it",
+            _("Who sees it"),
             {
                 "fields": [
                     *("published", "is_default", "visibility", "roles", "people"),

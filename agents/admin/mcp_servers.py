@@ -87,8 +87,8 @@ class McpServerAdmin(KeptWhileUsed[McpServer]):
     readonly_fields = ["headers_set", "health"]
     fieldsets = [
         (None, {"fields": ["name", "url", "command", "enabled", "health"]}),
-        ("Tools", {"fields": ["approval", "allowed_tools", "timeout"]}),
-        ("Headers", {"fields": ["headers_set", "headers", "remove_headers"]}),
+        (_("Tools"), {"fields": ["approval", "allowed_tools", "timeout"]}),
+        (_("Headers"), {"fields": ["headers_set", "headers", "remove_headers"]}),
     ]
 
     @admin.display(description=_("headers"))

@@ -30,8 +30,8 @@ class ProviderAdmin(KeptWhileUsed[Provider]):
     search_fields = ["name", "base_url"]
     fieldsets = [
         (None, {"fields": ["name", "kind", "base_url", "lane", "enabled"]}),
-        ("Models", {"fields": ["models", "disabled_models"]}),
-        ("Key", {"fields": ["key", "api_key", "remove_key"]}),
+        (_("Models"), {"fields": ["models", "disabled_models"]}),
+        (_("Key"), {"fields": ["key", "api_key", "remove_key"]}),
     ]
     readonly_fields = ["key", "lane"]
     actions = None  # deleted one at a time: some of many may be in use

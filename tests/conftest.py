@@ -42,11 +42,15 @@ _servers: dict[str, LiveServer] = {}
 # ------------------------------------------------------------------ the whole session
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses where tmp_path is
 def pytest_configure(config: pytest.Config) -> None:
     # A worker of xdist gets the folder of its controller.
     given = getattr(config, "workerinput", {}).get("folder")
     folder = given or tempfile.mkdtemp(prefix="parley-test-")
     config.stash[_FOLDER] = Path(folder).resolve()
+    if not given and config.option.basetemp is None:
+        # Its usual place is closed to PostgreSQL's own user by each other run's start.
+        config.option.basetemp = config.stash[_FOLDER] / "tmp"
     gc.set_threshold(50_000, 20, 50)  # imports and collection make objects that stay
     if CAN_FORK:
         servers.warm_parent = Parent(config.stash[_FOLDER])

@@ -12,6 +12,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
+from agents.errors import AgentInUseError
 from agents.models import Agent
 from agents.models import Provider as ProviderRow
 from agents.services import delete_agent, delete_provider, revise_agent
@@ -60,8 +61,10 @@ def drop_key(talk: Talk, stream: Stream) -> None:
 
 
 def drop_agent(talk: Talk, stream: Stream) -> None:
+    """Its reply names the revision it is written by: not even now."""
     Conversation.objects.update(agent=Agent.objects.get(is_default=True))
-    delete_agent(agent=Agent.objects.get(slug="passing"))
+    with pytest.raises(AgentInUseError):
+        delete_agent(agent=Agent.objects.get(slug="passing"))
 
 
 def drop_provider(talk: Talk, stream: Stream) -> None:

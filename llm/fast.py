@@ -31,7 +31,7 @@ from llm.plan import Planner, Request
 from llm.prompt import text_of_calls, with_ids_for, without_calls
 from llm.reasons import reason_of, with_calls
 from llm.reply import Reply
-from llm.sse import Reader
+from llm.sse import Chunk, Reader
 from llm.suiting import suited
 
 # Calls under way at once in one process; past it a call is refused.
@@ -39,6 +39,7 @@ LIMIT: Final = 2000
 # Bytes and seconds for the body of an error answer.
 _ERROR_BYTES: Final = 64 * 1024
 _ERROR_SECONDS: Final = 5.0
+_NO_CHUNK: Final[Chunk] = {}
 
 
 class FastClient:
@@ -82,9 +83,10 @@ class FastClient:
         pool.open += 1
         try:
             answer = await call.open(pool, request, guarded=guarded)
+            del request, prepared  # which may be long, and have been sent
             clock, reader, reply = call.clock, Reader(), call.reply
             deltas: Sequence[Delta] = NOTHING
-            block = b"-"
+            block, chunk = b"-", _NO_CHUNK
             while block and not (parser.complete or reader.done or reply.full):
                 clock.waiting = True
                 block = await answer.read()  # b"" at the end
@@ -98,6 +100,7 @@ class FastClient:
                             yield replace(delta, text=text)
                     if reply.full:
                         break
+                chunk = _NO_CHUNK  # weighs as much as a hundred tokens of text
                 clock.note(
                     reply.text.count + parser.calls.pieces,
                     parser.raw_reason is not None and not deltas,

@@ -40,10 +40,8 @@ async def stop_turns(target: Scope, conversation_id: str) -> None:
             if live is not None:
                 live.end("stopped")
         if all(live is not None for live in here):
-            ended = [asyncio.ensure_future(live.over.wait()) for live in here if live]
+            ended = {live.over for live in here if live is not None}
             await asyncio.wait(ended, timeout=max(0.0, deadline - loop.time()))
-            for task in ended:
-                task.cancel()
         else:
             await asyncio.sleep(_POLL_SECONDS)
         waiting = await unit(target, running_turns, conversation_id)

@@ -85,7 +85,7 @@ class LiveTurn:
         # of the turn do not write the same ones at once.
         self.writing = asyncio.Lock()
         # Set when its end is stored, or could not be.
-        self.over = asyncio.Event()
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # Until this moment (loop time) a reader in another process follows closely.
         self.watched_until = 0.0
         self.first_token_at: datetime | None = None

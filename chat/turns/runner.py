@@ -159,7 +159,8 @@ class Runner:
         finally:
             live.log.close()
             self._running.discard(live)
-            live.over.set()
+            if not live.over.done():
+                live.over.set_result(None)
             asyncio.get_running_loop().call_later(
                 REPLAYABLE_SECONDS,
                 self._turns.pop,

@@ -259,7 +259,7 @@ def test_a_message_whose_answer_was_lost_is_sent_again_only_once(
 def test_the_view_follows_the_text_unless_the_reader_scrolled_up(
     site: Site, provider: Provider
 ) -> None:
-    provider.enqueue(Answer(text="A line.\n\n" * 150, pace=75))
+    provider.enqueue(Answer(text="A line.\n\n" * 200, pace=60))
     with site.page(viewport={"width": 800, "height": 500}) as page:
         page.goto("/")
         ask(page, "Scroll")
@@ -271,7 +271,13 @@ def test_the_view_follows_the_text_unless_the_reader_scrolled_up(
         page.mouse.move(400, 200)
         page.mouse.wheel(0, -200)
         expect(to_end).to_be_visible()
+        # The wheel's own movement takes a moment, in which the reply goes on.
+        page.wait_for_function(
+            "() => new Promise((done) => { const at = scrollY;"
+            " setTimeout(() => done(scrollY === at), 300); })"
+        )
         held = page.evaluate("scrollY")
+        expect(page.get_by_role("button", name="Stop")).to_be_visible()
         wait_until_over(page)
         assert page.evaluate("scrollY") == held
         to_end.click()

@@ -46,7 +46,10 @@ def test_tools_of_a_server_are_called_and_bounded(talk: Talk, mcp: McpStandIn) -
     assert len(long["output"].encode()) <= 64 * 1024
     assert "too long" in long["output"]
     assert huge["state"] == "output-error"
-    assert "within 3 seconds" in hung["errorText"]
+    # Whose clock is first is open: the client's, or that of all tools.
+    assert any(
+        word in hung["errorText"] for word in ("within 3 seconds", "not answer in time")
+    )
 
 
 def test_a_server_that_is_away_leaves_the_answer_without_its_tools(

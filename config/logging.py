@@ -98,10 +98,11 @@ _LEVELS = {
 
 
 def _json(event: EventDict, default: Any = repr, **_: Any) -> str:
-    """What cannot be JSON as its `repr`, a lone surrogate as a question mark: a line is
-    never lost."""
+    """What cannot be JSON as its `repr`, dataclasses too, whose may leave out what must
+    not be told; a lone surrogate as a question mark."""
     try:
-        return orjson.dumps(event, default=default).decode()
+        option = orjson.OPT_PASSTHROUGH_DATACLASS
+        return orjson.dumps(event, default=default, option=option).decode()
     except orjson.JSONEncodeError:
         text = json.dumps(event, default=default, ensure_ascii=False)
         return text.encode("utf-8", "replace").decode()

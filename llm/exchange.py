@@ -20,7 +20,7 @@ from multidict import CIMultiDict, istr
 # Bytes of a head, and of a body that nobody has taken yet.
 _HEAD: Final = 128 * 1024
 _AHEAD: Final = 256 * 1024
-# Bytes that one block of a compressed answer may become.
+# Bytes that what is not taken yet of a compressed answer may become.
 _INFLATED: Final = 16 * 1024 * 1024
 _PACKED: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits
 
@@ -46,6 +46,9 @@ class Exchange(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._blocks: list[bytes] = []
         self._size = 0
+        # Bytes since the last ones of a body, and whether there were any at all.
+        self._bare = 0
+        self._heard = False
         self._paused = False
         self._error: Exception | None = None
         self._inflate: Any = None
@@ -118,10 +121,16 @@ class Exchange(asyncio.Protocol):
         if self._parser is None:
             return
         self._parser = None
-        if self.complete and self._may_stay and not self._transport.is_closing():
-            self._transport.set_protocol(self._handler)
+        transport = self._transport
+        sent = not transport.get_write_buffer_size()
+        if self.complete and self._may_stay and sent and not transport.is_closing():
+            if self._paused:
+                transport.resume_reading()
+            transport.set_protocol(self._handler)
             self._connection.release()
         else:
+            # Closing would wait for what the other side may never read.
+            transport.abort()
             self._connection.close()
         self._ended(self)
 
@@ -150,12 +159,8 @@ class Exchange(asyncio.Protocol):
         parser = self._parser
         if parser is None:
             return
-        if not self.status:
-            self._size += len(data)
-            if self._size > _HEAD:
-                self._break(aiohttp.ClientPayloadError("the head is too long"))
-                self._wake()
-                return
+        self._heard = True
+        self._bare += len(data)
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -165,12 +170,15 @@ class Exchange(asyncio.Protocol):
                 if isinstance(cause, aiohttp.ClientError)
                 else aiohttp.ClientPayloadError(f"no HTTP: {error}")
             )
+        # Of the head, of trailers, of what frames the body: more than there is of it.
+        if self._bare > _HEAD:
+            self._break(aiohttp.ClientPayloadError("headers without end"))
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.status and not error and self._lasts_until_closed():
             self.complete = True
-        elif self.status:
+        elif self.status or self._heard:
             self._break(aiohttp.ClientPayloadError("the answer was cut off"))
         elif isinstance(error, OSError):
             self._break(aiohttp.ClientOSError(*error.args))
@@ -193,10 +201,11 @@ class Exchange(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self.complete:  # what nobody asked for
             self._may_stay = False
-        self.headers.clear()
+        else:
+            self.headers.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.complete:
+        if not self.status:  # not of trailers
             key = istr(name.decode("utf-8", "surrogateescape"))
             self.headers.add(key, value.decode("utf-8", "surrogateescape"))
 
@@ -209,11 +218,11 @@ class Exchange(asyncio.Protocol):
             self._inflate = zlib.decompressobj(_PACKED[packing])
         elif packing != "identity":
             raise aiohttp.ClientPayloadError(f"packed as {packing}, unasked")
-        self._size = 0
         self.status = status
 
     def on_body(self, block: bytes) -> None:
-        if self._left:
+        self._bare = 0
+        if self._left or self.complete:
             return
         if self._inflate is not None:
             block = self._inflated(block)
@@ -237,7 +246,8 @@ class Exchange(asyncio.Protocol):
 
     def _inflated(self, block: bytes) -> bytes:
         try:
-            found: bytes = self._inflate.decompress(block, _INFLATED)
+            room = max(1, _INFLATED - self._size)
+            found: bytes = self._inflate.decompress(block, room)
         except zlib.error as error:
             raise aiohttp.ClientPayloadError(f"not packed as told: {error}") from None
         if self._inflate.unconsumed_tail:

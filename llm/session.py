@@ -5,6 +5,7 @@ its own key.
 """
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import Mapping
 from functools import lru_cache
@@ -22,6 +23,10 @@ from llm.exchange import Exchange
 # Seconds an idle connection is kept; common front ends close theirs after 60 or more.
 _KEEP_ALIVE: Final = 50.0
 _DNS_CACHE: Final = 300
+# Seconds that the end of all connections may take.
+_CLOSING: Final = 5.0
+# Seconds in which the end of a kept connection may have crossed our request.
+_CROSSING: Final = 2.0
 # Seconds for the rest of an answer whose end we have seen, before it is cut off.
 _LINGER: Final = 1.0
 _HEADERS: Final = {
@@ -56,7 +61,7 @@ class Connections:
 
         `connect` is in seconds; `guarded` connects to public addresses only, unless
         the machine's proxy connects for us. Tries a second time when a kept connection
-        turns out to be closed before a byte of an answer: servers close idle
+        turns out to be closed, soon and before a byte of an answer: servers close idle
         connections, and our request may cross their doing so. Raises what aiohttp
         raises.
         """
@@ -65,10 +70,12 @@ class Connections:
         request = _request(url, {**_HEADERS, **headers}, len(body), proxy)
         connection = await self._connection(session, request, connect)
         kept = connection.protocol in self._used
+        clock = asyncio.get_running_loop().time
+        asked = clock()
         try:
             return await self._exchange(connection, request, body)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not kept:
+            if not kept or clock() > asked + _CROSSING:
                 raise
         connection = await self._connection(session, request, connect)
         return await self._exchange(connection, request, body)
@@ -93,7 +100,8 @@ class Connections:
         self, connection: Connection, request: aiohttp.ClientRequest, body: bytes
     ) -> Exchange:
         self._used.add(connection.protocol)
-        if connection.closed:
+        # The second where a server said something while nobody had asked.
+        if connection.closed or getattr(connection.protocol, "should_close", True):
             connection.close()
             raise aiohttp.ServerDisconnectedError
         exchange = Exchange(connection, self._leaving.discard)
@@ -137,8 +145,10 @@ class Connections:
 
     async def close(self) -> None:
         """Close all connections, also those of calls under way."""
-        await self._session.close()
-        await self._guarded.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING):
+                await self._session.close()
+                await self._guarded.close()
 
 
 def _request(

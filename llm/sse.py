@@ -13,6 +13,7 @@ import orjson
 MAX_LINE: Final = 16 * 1024 * 1024
 # One object over several lines is parsed again with each of them.
 _MAX_HELD: Final = 64
+_HELD_BYTES: Final = 1024 * 1024
 
 Chunk = dict[str, Any]
 
@@ -37,6 +38,7 @@ class Reader:
         self.failure: BadStreamError | None = None
         self._parts: list[bytes] = []  # of a line whose end has not come
         self._size = 0
+        self._loose_size = 0
         self._held = b""  # data lines that are no JSON yet
         self._held_lines = 0
         self._loose: list[bytes] = []  # lines of an object without "data:"
@@ -118,7 +120,7 @@ class Reader:
             if chunk is None:
                 self._held = data
                 self._held_lines += 1
-                if self._held_lines > _MAX_HELD or len(data) > MAX_LINE:
+                if self._held_lines > _MAX_HELD or len(data) > _HELD_BYTES:
                     raise BadStreamError(data) from None
                 return
         if self._held:
@@ -132,8 +134,8 @@ class Reader:
         if line.startswith(b"data:"):  # after a byte order mark
             self._data(line[5:], found)
         elif self._loose:
-            self._size += len(line)
-            if self._size > MAX_LINE:
+            self._loose_size += len(line)
+            if self._loose_size > MAX_LINE:
                 raise BadStreamError(self._loose[0])
             self._loose.append(line)
         elif line.startswith(b"{"):

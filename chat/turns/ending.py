@@ -39,8 +39,9 @@ async def stop_turns(target: Scope, conversation_id: str) -> None:
         for live in here:
             if live is not None:
                 live.end("stopped")
-        if all(live is not None for live in here):
-            ended = {live.over for live in here if live is not None}
+        # One that is over is not stored yet, or the database is away.
+        ended = {live.over for live in here if live and not live.over.done()}
+        if len(ended) == len(here):
             await asyncio.wait(ended, timeout=max(0.0, deadline - loop.time()))
         else:
             await asyncio.sleep(_POLL_SECONDS)

@@ -200,6 +200,7 @@ class _Reader(Generic[Piece]):
         news: Callable[[], Piece] = self._news or self._join()
         while not (batch := news()):
             if self._log.closed:
+                await self.aclose()
                 raise StopAsyncIteration
             self._log.waiting.add(self)
             self._waiter = self._loop.create_future()

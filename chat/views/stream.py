@@ -7,7 +7,7 @@ database is asked happens in one unit before.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from functools import partial, wraps
 from typing import Any, ParamSpec
 
@@ -232,10 +232,11 @@ def _reader(request: HttpRequest) -> int:
 
 async def _whole(source: Readable, turn_id: str, user_id: int) -> HttpResponseBase:
     failure: Errored | None = None
-    async for batch in source.read(settings.SSE_KEEP_ALIVE):
-        for event in batch:
-            if isinstance(event, Errored):
-                failure = event
+    async with aclosing(source.read(settings.SSE_KEEP_ALIVE)) as batches:
+        async for batch in batches:
+            for event in batch:
+                if isinstance(event, Errored):
+                    failure = event
     if failure is not None:
         status = 500 if failure.code == INTERNAL.code else 502
         body = {"detail": failure.text, "code": failure.code}

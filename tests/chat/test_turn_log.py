@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -35,6 +37,22 @@ def test_a_reader_gets_what_was_there_and_what_comes() -> None:
         log.append(B, END)
         log.close()
         assert await reader == [A, B, END]
+
+    run(work())
+
+
+def test_a_reader_leaves_nothing_behind_at_the_end() -> None:
+    """Though who reads to the end closes nothing: neither its place nor its timer."""
+
+    async def work() -> None:
+        log = TurnLog(lambda: encode)
+        log.append(A, END)
+        log.close()
+        gone = weakref.ref(log)
+        assert await read(log, quiet=0.01) == [A, END]
+        del log
+        gc.collect()
+        assert gone() is None
 
     run(work())
 

@@ -140,6 +140,7 @@ WHOLE = {
     + b"Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"
     + chunked(BODY, 50)
     + b"X-T: 1\r\n\r\n",
+    "long": OK + SIZED % (400_001 + len(BODY)) + b":" * 400_000 + b"\n" + BODY,
     "until-closed": OK + b"\r\n" + BODY,
     "http-1.0": b"HTTP/1.0 200 OK\r\n\r\n" + BODY,
     "announced": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n"
@@ -196,6 +197,9 @@ def test_an_encrypted_connection_serves_call_after_call(
 BROKEN = {
     "no-http": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
     "head-without-end": OK + b"X: " + b"x" * 200_000,
+    "trailers-without-end": OK
+    + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
+    + b"X-Y: z\r\n" * 60_000,
     "many-headers": OK + b"X-Y: z\r\n" * 30_000,
     "unknown-packing": OK + b"Content-Encoding: br\r\n" + SIZED % 3 + b"abc",
     "not-packed-as-told": OK + b"Content-Encoding: gzip\r\n" + SIZED % 3 + b"abc",
@@ -237,6 +241,59 @@ def test_what_follows_an_answer_unasked_spoils_the_connection() -> None:
 
     asyncio.run(main())
     assert len(heads) == 3
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1"])
+def test_a_request_is_not_repeated_once_an_answer_has_begun(begun: bytes) -> None:
+    """On a kept connection, where one that was closed for being idle is."""
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                size = int(head.lower().partition(b"content-length:")[2].split()[0])
+                await reader.readexactly(size)
+                asked.append(head)
+                writer.write(begun if len(asked) == 2 else WHOLE["sized"])
+                if len(asked) == 2:
+                    break
+        writer.close()
+
+    async def main() -> None:
+        client = FastClient()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            assert await texts(client, url) == "ab"
+            await asyncio.sleep(0.05)
+            if begun:
+                with pytest.raises(errors.LLMError):
+                    await texts(client, url)
+            else:
+                assert await texts(client, url) == "ab"
+            await client.aclose()
+
+    asyncio.run(main())
+    assert len(asked) == (2 if begun else 3)
+
+
+def test_a_connection_that_was_paused_is_read_again_by_the_next_call() -> None:
+    """Its last block was more than is read ahead, and nobody wanted it any more."""
+    tail = b": " + b"x" * 300_000 + b"\n\n"
+    answer = OK + SIZED % (len(BODY) + len(tail)) + BODY + tail
+    seen: list[bytes] = []
+
+    async def main() -> None:
+        client = FastClient()
+        async with answering(answer, seen) as url, asyncio.timeout(20):
+            for _ in range(4):
+                assert await texts(client, url) == "ab"
+                await asyncio.sleep(0.05)
+            await client.aclose()
+
+    asyncio.run(main())
+    assert len(seen) == 4
 
 
 def test_a_key_cannot_bring_a_header_of_its_own() -> None:

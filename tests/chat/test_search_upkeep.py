@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -116,8 +116,17 @@ def test_the_settings_refuse_what_cannot_be(
         assert ChatSettings.current().title_model == "standin/some-model"
 
 
+@pytest.fixture
+def changeable(committed: None, acme: Tenant) -> Iterator[None]:
+    """The language is no row, which would be restored."""
+    yield
+    with entered(acme.scope):
+        ChatSettings.objects.update(reindex_from=None)
+        set_language("simple")
+
+
 def test_a_change_of_language_loses_no_text_that_is_being_stored(
-    committed: None, acme: Tenant
+    changeable: None, acme: Tenant
 ) -> None:
     """The change waits for a writer that began in the old language."""
     with entered(acme.scope):
@@ -148,7 +157,7 @@ def test_a_change_of_language_loses_no_text_that_is_being_stored(
 
 
 def test_a_title_that_was_locked_is_written_anew_when_it_is_free(
-    committed: None, acme: Tenant
+    changeable: None, acme: Tenant
 ) -> None:
     """A turn that starts locks the row and leaves the title as it is."""
     made = make_conversation(acme, title="Deployments", said=())
@@ -177,7 +186,7 @@ def test_a_title_that_was_locked_is_written_anew_when_it_is_free(
 
 
 def test_a_language_changed_again_waits_for_what_is_written_anew(
-    committed: None, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+    changeable: None, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each would have waited for the other."""
     make_conversation(acme, title="Deployments", said=())

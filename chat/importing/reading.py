@@ -40,6 +40,8 @@ RATIO_MAX, RATIO_FROM = 200, 8 * 1024 * 1024
 ITEM_BYTES_MAX = 64 * 1024 * 1024
 ITEM_EVENTS_MAX = 4_000_000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Bits of an entry: encrypted, a patch, encrypted strongly.
+_LOCKED = 0x01 | 0x20 | 0x40
 _TOO_LARGE = _("A conversation in it is too large.")
 _NAMES = re.compile(r"(?:.*/)?(?:conversations(?:-\d+)?|conversations/[^/]+)\.json\Z")
 _READERS: dict[str, Callable[[dict[str, Any]], Draft]] = {
@@ -108,8 +110,6 @@ def _file_errors() -> Iterator[None]:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
         raise InvalidFileError(_("The zip is broken.")) from error
-    except (RuntimeError, NotImplementedError) as error:  # zipfile's for these
-        raise InvalidFileError(_UNKNOWN_PACKING) from error
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise InvalidFileError(_("The file is not JSON in UTF-8.")) from error
 
@@ -125,7 +125,10 @@ def _sources(file: IO[bytes]) -> list[Opener]:
     if start != b"PK\x03\x04":
         return [partial(_again, file)]
     _check_directory(file)
-    packed = zipfile.ZipFile(file)
+    try:
+        packed = zipfile.ZipFile(file)
+    except NotImplementedError as error:  # of a version that zipfile does not know
+        raise InvalidFileError(_UNKNOWN_PACKING) from error
     entries = [info for info in packed.infolist() if _NAMES.match(info.filename)]
     if len(packed.infolist()) > ENTRIES_MAX:
         raise InvalidFileError(_too_many())
@@ -141,8 +144,11 @@ def _sources(file: IO[bytes]) -> list[Opener]:
         raise InvalidFileError(_("The zip is packed more tightly than text can be."))
     if any(info.header_offset < 0 for info in entries):
         raise zipfile.BadZipFile
-    if any(info.compress_type not in _METHODS for info in entries):
-        # Others have limits and errors of their own.
+    if any(
+        info.compress_type not in _METHODS or info.flag_bits & _LOCKED
+        for info in entries
+    ):
+        # Other methods have limits and errors of their own.
         raise InvalidFileError(_UNKNOWN_PACKING)
     return [partial(packed.open, info) for info in entries]
 

@@ -180,11 +180,17 @@ def test_a_running_reply_and_a_shuffled_file_make_a_sound_tree(
 # --------------------------------------------------------------- files that are refused
 
 
-def encrypted() -> bytes:
-    """The flag alone, in both headers."""
+def flagged(bit: int) -> bytes:
+    """An entry's flag alone, in both headers."""
     raw = bytearray(as_zip({"conversations.json": [claude()]}))
-    raw[6] |= 1
-    raw[raw.index(b"PK\x01\x02") + 8] |= 1
+    raw[6] |= bit
+    raw[raw.index(b"PK\x01\x02") + 8] |= bit
+    return bytes(raw)
+
+
+def of_a_later_version() -> bytes:
+    raw = bytearray(as_zip({"conversations.json": [claude()]}))
+    raw[raw.index(b"PK\x01\x02") + 6] = 255
     return bytes(raw)
 
 
@@ -220,7 +226,10 @@ BROKEN: dict[str, bytes] = {
     "damaged zip": as_zip({"conversations.json": [claude()]}).replace(b"a", b"b"),
     "other zip": as_zip({"photos/cat.json": [claude()]}),
     "bomb": as_zip({"conversations.json": b"[" + b" " * 10_000_000 + b"]"}),
-    "encrypted": encrypted(),
+    "encrypted": flagged(0x01),
+    "encrypted strongly": flagged(0x40),
+    "a patch": flagged(0x20),
+    "of a later version": of_a_later_version(),
     "packed otherwise": packed_otherwise(),
     "before its beginning": before_its_beginning(),
     "broken member": as_zip({"conversations.json": b"[}"}),

@@ -32,8 +32,8 @@ _PROXY_KEY = "sk-bench"
 @dataclass(frozen=True, slots=True)
 class Running:
     pid: int
-    # For replies of so many tokens, one every so many milliseconds.
-    target: Callable[[int, int], Target]
+    # For replies of what bench.provider plays by that name.
+    target: Callable[[str], Target]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ def parley(prepared: Prepared, provider: int, workers: int) -> Iterator[Running]
         "Authorization": f"Bearer {prepared.key}",
     }
 
-    def target(tokens: int, gap: int) -> Target:
-        body = {"message": "Question @", "model": f"standin/bench-{tokens}x{gap}"}
+    def target(model: str) -> Target:
+        body = {"message": "Question @", "model": f"standin/{model}"}
         return Target(port, "/api/v1/chat", headers, body, ui_delta)
 
     environment = {**prepared.environment, "TURN_LIMIT": "2000"}
@@ -114,7 +114,7 @@ def byte_relay(nginx: str, folder: Path, provider: int) -> Iterator[Running]:
     )
     command = [nginx, "-c", str(configuration)]
     with _process(command, {}, port, SERVER_CORE) as pid:
-        yield Running(pid, lambda tokens, gap: _openai(port, tokens, gap))
+        yield Running(pid, lambda model: _openai(port, model))
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def bare(provider: int) -> Iterator[Running]:
     environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     command = [sys.executable, *command]
     with _process(command, environment, port, SERVER_CORE) as pid:
-        yield Running(pid, lambda tokens, gap: _openai(port, tokens, gap))
+        yield Running(pid, lambda model: _openai(port, model))
 
 
 @contextmanager
@@ -148,12 +148,12 @@ model_list:
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_DOCS": "True"}
     environment["LITELLM_MASTER_KEY"] = _PROXY_KEY
     with _process(command, environment, port, SERVER_CORE) as pid:
-        yield Running(pid, lambda tokens, gap: _openai(port, tokens, gap))
+        yield Running(pid, lambda model: _openai(port, model))
 
 
-def _openai(port: int, tokens: int, gap: int) -> Target:
+def _openai(port: int, model: str) -> Target:
     body: dict[str, Any] = {
-        "model": f"bench-{tokens}x{gap}",
+        "model": model,
         "messages": [{"role": "user", "content": "Question @"}],
         "stream": True,
         "stream_options": {"include_usage": True},

@@ -47,7 +47,7 @@ def main() -> None:
             f"{volume.conversations} conversations, {volume.messages} messages,"
             f" filled in {took:.0f} s"
         )
-        target = up.enter_context(parley(prepared, port, 1)).target(1, 0)
+        target = up.enter_context(parley(prepared, port, 1)).target("bench-1x0")
         client = up.enter_context(
             httpx.Client(
                 base_url=f"http://127.0.0.1:{target.port}",

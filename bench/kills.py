@@ -60,7 +60,9 @@ def main() -> None:
 
 def _round(victim: Running, survivor: Running) -> str:
     delay = random.uniform(1, 8)
-    asyncio.run(streamed(victim.target(40, 10), 1, 0, 60))  # it loads its engine first
+    asyncio.run(
+        streamed(victim.target("bench-40x10"), 1, 0, 60)
+    )  # it loads its engine first
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as database:
         row = database.execute("SELECT now()").fetchone()
         begun = row[0] if row else None
@@ -88,7 +90,7 @@ def _round(victim: Running, survivor: Running) -> str:
 
 
 async def _load_and_kill(victim: Running, delay: float) -> tuple[float, list[Seen]]:
-    load = asyncio.create_task(streamed(victim.target(200, 50), STREAMS, 1, 60))
+    load = asyncio.create_task(streamed(victim.target("bench-200x50"), STREAMS, 1, 60))
     await asyncio.sleep(delay)
     os.kill(victim.pid, signal.SIGKILL)
     return time.perf_counter(), await load
@@ -113,7 +115,7 @@ def _wait_until_over(database: psycopg.Connection[Any], begun: Any) -> float:
 
 
 def _goes_on(server: Running, conversation: str) -> None:
-    target = server.target(40, 10)
+    target = server.target("bench-40x10")
     body = {**target.body, "conversationId": conversation, "stream": False}
     request = Request(
         f"http://127.0.0.1:{target.port}{target.path}",

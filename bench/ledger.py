@@ -34,7 +34,7 @@ def main() -> None:
 
         with Accounts(options.turns) as accounts, parley(prepared, 0, 2) as server:
             begun = time.perf_counter()
-            accounts.run(server.target(1, 0).port, prepared.key)
+            accounts.run(server.target("bench-1x0").port, prepared.key)
             seconds = time.perf_counter() - begun
             print("\n".join(accounts.table()))
             print(f"\n{options.turns} turns in {seconds:.0f} s.")

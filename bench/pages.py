@@ -92,7 +92,7 @@ def main() -> None:
         prepared = prepare(folder, provider.url)
         # Of nineteen messages one is beside the branch that is shown.
         fill(SCHEMA, Volume(conversations=40, deep=MESSAGES * 19 // 18 + 19))
-        port = up.enter_context(parley(prepared, 0, 1)).target(1, 0).port
+        port = up.enter_context(parley(prepared, 0, 1)).target("bench-1x0").port
         playwright = up.enter_context(sync_playwright())
         browser = playwright.chromium.launch(
             executable_path=PROGRAM, args=["--no-sandbox"]

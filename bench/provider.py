@@ -2,7 +2,8 @@
 
 A model's name says what is sent: `bench-<tokens>x<ms>` is that many tokens ("w0 ",
 "w1 ", …), one every so many milliseconds; 0 means as fast as they are taken. Paced
-by the clock, without drift: what a stall held back is sent together.
+by the clock, without drift: what a stall held back is sent together. With `-together`
+behind it the last token waits until all other streams have come as far.
 
 `python -m bench.provider --port N` serves until it is terminated.
 """
@@ -18,7 +19,7 @@ from typing import cast
 
 import uvloop
 
-_NAME = re.compile(r"bench-(\d+)x(\d+)$")
+_NAME = re.compile(r"bench-(\d+)x(\d+)(-together)?$")
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
@@ -35,8 +36,12 @@ def text_of(tokens: int) -> str:
 class Script:
     """What a model sends."""
 
-    def __init__(self, tokens: int, milliseconds: int) -> None:
+    def __init__(self, tokens: int, milliseconds: int, *, together: bool) -> None:
         self.gap = milliseconds / 1000
+        self.together = together
+        # Streams that are being sent, and those of them that wait for the others.
+        self.running = 0
+        self.waiting: list[Connection] = []
         base = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1}
 
         def frame(delta: dict[str, str], finish: str | None = None) -> bytes:
@@ -58,11 +63,32 @@ class Script:
             + b"0\r\n\r\n"
         )
 
+    def wait(self, connection: Connection) -> None:
+        """Its last token is due."""
+        if connection not in self.waiting:
+            self.waiting.append(connection)
+        self._let_go()
+
+    def leave(self, connection: Connection) -> None:
+        """It has sent everything, or is lost."""
+        self.running -= 1
+        if connection in self.waiting:
+            self.waiting.remove(connection)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.waiting and len(self.waiting) == self.running:
+            everybody, self.waiting = self.waiting, []
+            for connection in everybody:
+                connection.finish(self)
+
 
 @lru_cache
 def script_of(model: str) -> Script:
     found = _NAME.search(model)
-    return Script(int(found[1]), int(found[2])) if found else Script(1, 0)
+    if not found:
+        return Script(1, 0, together=False)
+    return Script(int(found[1]), int(found[2]), together=bool(found[3]))
 
 
 def _sse(payload: object) -> bytes:
@@ -87,9 +113,11 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop has its own
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._script = None
         if self._timer:
             self._timer.cancel()
+        if script := self._script:
+            self._script = None
+            script.leave(self)
 
     def pause_writing(self) -> None:
         self._full = True
@@ -112,6 +140,7 @@ class Connection(asyncio.Protocol):
             return
         self._received = rest[size:]
         self._script = script_of(json.loads(rest[:size])["model"])
+        self._script.running += 1
         self._next = 0
         self._begun = self._loop.time()
         self._transport.write(self._script.begin)
@@ -122,18 +151,30 @@ class Connection(asyncio.Protocol):
         if script is None or self._full:
             return
         frames = script.frames
-        due = self._next + 1
+        most = len(frames) - script.together
+        due = min(self._next + 1, most)
         if script.gap:
             passed = self._loop.time() - self._begun
-            due = min(len(frames), int(passed / script.gap + 1e-6) + 1)
+            due = min(most, int(passed / script.gap + 1e-6) + 1)
         self._transport.write(b"".join(frames[self._next : due]))
         self._next = due
-        if due >= len(frames):
-            self._script = None
-            self._transport.write(script.end)
-            self._answer()
-        elif script.gap:
-            at = self._begun + due * script.gap
+        if due < most:
+            self._send_later(script)
+        elif script.together:
+            script.wait(self)
+        else:
+            self.finish(script)
+
+    def finish(self, script: Script) -> None:
+        """Send what is left of it."""
+        self._script = None
+        self._transport.write(b"".join(script.frames[self._next :]) + script.end)
+        script.leave(self)
+        self._answer()
+
+    def _send_later(self, script: Script) -> None:
+        if script.gap:
+            at = self._begun + self._next * script.gap
             self._timer = self._loop.call_at(at, self._send)
         else:
             self._timer = self._loop.call_soon(self._send)

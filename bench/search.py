@@ -184,7 +184,7 @@ def main() -> None:
             print(f"filled in {seconds:.0f} s", file=sys.stderr, flush=True)
             sizes = _sizes(connection)
         with parley(prepared, 9, 1) as running:  # no provider is asked
-            asyncio.run(_measure(running.target(1, 1)))
+            asyncio.run(_measure(running.target("bench-1x1")))
         print(f"\nOn disk, with its indexes or as an index: {sizes}.")
     # The database's handle is given back at exit (config.postgres).
 

@@ -36,6 +36,12 @@ class Case:
     tokens: int = TOKENS
     gap: int = GAP_MS
     ramp: float | None = None
+    together: bool = False
+
+    @property
+    def model(self) -> str:
+        """What bench.provider plays."""
+        return f"bench-{self.tokens}x{self.gap}" + "-together" * self.together
 
     @property
     def seconds(self) -> float:
@@ -121,6 +127,7 @@ def _cases(contender: Contender, loads: Sequence[int]) -> Iterator[Case]:
             yield Case(f"{streams}", streams)
     if 100 in loads and contender.name.startswith("Parley"):
         yield Case("100, begun at the same moment", 100, ramp=0)
+        yield Case("100, ended at the same moment", 100, together=True)
     if 1000 in loads and contender.name.endswith("2 workers"):
         yield Case("1000, of 10 tokens/s", 1000, 200, 100)
 
@@ -130,7 +137,7 @@ def _once(contender: Contender, server: Running, case: Case) -> Figures:
     before = stored_turns() if is_parley else 0
     with Sampler(server.pid) as used:
         load = run(
-            server.target(case.tokens, case.gap),
+            server.target(case.model),
             streams=case.streams,
             ramp=case.seconds,
             tokens=case.tokens,

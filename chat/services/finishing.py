@@ -1,108 +1,113 @@
-"""The end of a turn: reply, usage record and counters in one transaction."""
+"""The end of turns: replies, usage records and counters in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import reduce
 from typing import Any
 
+import orjson
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
 
-from chat.models import (
-    PREVIEW_LENGTH,
-    Message,
-    Turn,
-    TurnLogEntry,
-    one_line,
-)
-from chat.services.progress import notify
-from chat.services.settling import settle_call
-from chat.services.telling import listeners_of
+from chat.models import PREVIEW_LENGTH, one_line
+from chat.services.overtaking import overtake
+from chat.services.progress import notify_all
+from chat.services.settling import settle_calls
+from chat.services.telling import listeners_of_all
 from chat.turns.codec import storable
 from chat.turns.plan import Call, Outcome, Settled, TurnPlan
-from chat.turns.worker import worker_name
 from llm import tokens
 from llm.events import Usage
-from tenants.rows import insert_together
-from usage.models import UsageRecord
-from usage.models.ledger import TOKENS
-from usage.pricing import UnitPrice, cost_of
-from usage.services import Subject, record_call, record_correction
-
-_REPLY_STATUS = {
-    "done": Message.Status.COMPLETE,
-    "stopped": Message.Status.STOPPED,
-    "failed": Message.Status.FAILED,
-    "interrupted": Message.Status.INTERRUPTED,
-}
+from usage.pricing import cost_of
+from usage.services import CallMade, record_calls
 
 
-def finish_turn(
-    *,
-    plan: TurnPlan,
-    outcome: Outcome,
-    position: int,
-    tail: Callable[[Settled], list[list[Any]]],
-) -> Settled | None:
-    """Store how a turn ended, once: None if somebody ended it before.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnEnd:
+    """How a turn ended. `tail` gives the events that its log still lacks, from number
+    `position` on, the last one included."""
 
-    `tail` gives the events that its log still lacks, from number `position` on, the
-    last one included. Counting tokens the provider did not report happens before the
-    transaction, which stays short.
+    plan: TurnPlan
+    outcome: Outcome
+    position: int
+    tail: Callable[[Settled], list[list[Any]]]
+
+
+def finish_turns(ends: Sequence[TurnEnd]) -> list[Settled | None]:
+    """Store how turns of the tenant in force ended, all or none; None for one that
+    somebody ended before.
+
+    Counting tokens that the provider did not report happens before the transaction,
+    which stays short.
     """
-    calls = [(call, _used(call, outcome)) for call in outcome.calls]
-    usage = reduce(_plus, (used for _, used in calls), Usage(0, 0))
-    cost = _cost(calls)
+    counted = [_Counted.of(end) for end in ends]
     with transaction.atomic():
-        title_model = _end(plan, outcome, usage, cost)
-        if title_model is None:
-            _overtake(plan, outcome, usage, cost)
-            if not _is_known(plan.turn_id):
-                _account(plan, outcome, calls)
-            return None
-        settled = _with_earlier(plan, usage, cost, title_model)
-        _close_log(plan, outcome, position, tail(settled))
+        titles = _end(counted)
+        ended = [each for each in counted if each.end.plan.turn_id in titles]
+        _tell(ended)
+        unknown = [
+            each
+            for each in counted
+            if each not in ended
+            and not overtake(
+                each.end.plan, each.end.outcome, usage=each.usage, cost=each.cost
+            )
+        ]
         # Last, because many wait for the rows these lock.
-        _account(plan, outcome, calls)
-        return settled
+        _account([*ended, *unknown])
+    return [
+        replace(each.settled, title_model=titles[each.end.plan.turn_id])
+        if each in ended
+        else None
+        for each in counted
+    ]
 
 
-def _account(
-    plan: TurnPlan, outcome: Outcome, calls: Sequence[tuple[Call, Usage]]
-) -> None:
-    subject = _subject(plan)
-    _record(outcome, plan.grant.price, subject, calls)
-    settle_call(subject)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counted:
+    """An end whose calls are counted; `usage` and `cost` are this turn's alone,
+    `settled` what readers are told: of the whole reply, earlier turns included."""
+
+    end: TurnEnd
+    calls: Sequence[tuple[Call, Usage]]
+    usage: Usage
+    cost: Decimal | None
+    settled: Settled
+
+    @classmethod
+    def of(cls, end: TurnEnd) -> _Counted:
+        calls = [(call, _used(call, end.outcome)) for call in end.outcome.calls]
+        usage = whole = reduce(_plus, (used for _, used in calls), Usage(0, 0))
+        cost = total = _cost(calls)
+        if spent := end.plan.spent:
+            whole = _plus(spent.usage, usage)
+            earlier = spent.cost
+            total = None if cost is None or earlier is None else earlier + cost
+        return cls(end, calls, usage, cost, Settled(whole, total, title_model=""))
 
 
-def _is_known(turn_id: str) -> bool:
-    """False for a turn whose conversation was removed under it, uncounted."""
-    recorded = UsageRecord.objects.filter(turn_id=turn_id)
-    return Turn.objects.filter(pk=turn_id).exists() or recorded.exists()
+def _account(counted: Sequence[_Counted]) -> None:
+    if counted:
+        record_calls(*(made for each in counted for made in _calls_made(each)))
+        settle_calls(*(each.end.plan.subject for each in counted))
 
 
-def _record(
-    outcome: Outcome,
-    price: UnitPrice | None,
-    subject: Subject,
-    calls: Sequence[tuple[Call, Usage]],
-) -> None:
-    """A row for each call of the model; an idle one where none was made."""
-    if not calls:
-        record_call(
+def _calls_made(counted: _Counted) -> Iterator[CallMade]:
+    """One for each call of the model; an idle one where none was made."""
+    outcome, subject = counted.end.outcome, counted.end.plan.subject
+    if not counted.calls:
+        yield CallMade(
             subject=subject,
             usage=Usage(0, 0),
-            price=price,
+            price=counted.end.plan.grant.price,
             status=outcome.status,
-            ttft_ms=None,
             duration_ms=outcome.duration_ms,
         )
-    for number, (call, usage) in enumerate(calls):
-        status = outcome.status if number == len(calls) - 1 else "done"
-        record_call(
+    for number, (call, usage) in enumerate(counted.calls):
+        status = outcome.status if number == len(counted.calls) - 1 else "done"
+        yield CallMade(
             subject=replace(subject, model=call.model),
             usage=usage,
             price=call.price,
@@ -114,147 +119,110 @@ def _record(
         )
 
 
-def _subject(plan: TurnPlan) -> Subject:
-    return Subject(
-        user_id=plan.user_id,
-        api_key_id=plan.api_key_id,
-        agent_id=plan.agent_id,
-        model=plan.model,
-        conversation_id=plan.conversation_id,
-        message_id=plan.reply_id,
-        turn_id=plan.turn_id,
-    )
-
-
-# Turn, reply and conversation by one statement: with the ORM it is four, and a hundred
-# turns may end at the same moment. Nothing happens when the turn does not run any more.
+# Turns, replies, conversations and logs by one statement: with the ORM it is five for
+# each turn, and a hundred may end at the same moment. They are given as one JSON text,
+# since the driver would quote each value by itself. Nothing happens to a turn that does
+# not run any more. Conversations are locked in one order everywhere.
 _END = """
-WITH ended AS (
-    UPDATE chat_turn SET status = %(status)s, error_code = %(error_code)s,
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS given(
+        turn text, reply text, conversation text, status text, error_code text,
+        first_token_at timestamptz, parts jsonb, goes_on boolean, text text,
+        reply_status text, model text, reason text, prompt_tokens integer,
+        completion_tokens integer, total_tokens integer, estimated boolean,
+        cost numeric, preview text, position integer, events jsonb
+    )
+), locked AS MATERIALIZED (
+    SELECT c.id FROM chat_conversation c
+    WHERE c.id IN (SELECT conversation FROM given) ORDER BY c.id FOR NO KEY UPDATE
+), ended AS (
+    UPDATE chat_turn SET status = given.status, error_code = given.error_code,
         finished_at = now(),
-        first_token_at = COALESCE(%(first_token_at)s::timestamptz, first_token_at)
-    WHERE id = %(turn)s AND status IN ('pending', 'streaming')
-    RETURNING id
-), reply AS (
-    UPDATE chat_message SET parts = %(parts)s, text = %(text)s,
-        status = %(reply_status)s, model = %(model)s, error_code = %(error_code)s,
-        finish_reason = %(reason)s,
-        prompt_tokens = chat_message.prompt_tokens + %(prompt_tokens)s,
-        completion_tokens = chat_message.completion_tokens + %(completion_tokens)s,
-        total_tokens = chat_message.total_tokens + %(total_tokens)s,
-        estimated = chat_message.estimated OR %(estimated)s,
-        cost = CASE WHEN %(goes_on)s THEN chat_message.cost + %(cost)s ELSE %(cost)s END
-    FROM ended WHERE chat_message.id = %(reply)s
+        first_token_at = COALESCE(given.first_token_at, chat_turn.first_token_at)
+    FROM given JOIN locked ON locked.id = given.conversation
+    WHERE chat_turn.id = given.turn AND chat_turn.status IN ('pending', 'streaming')
+    RETURNING given.*
+), replied AS (
+    UPDATE chat_message SET parts = ended.parts, text = ended.text,
+        status = ended.reply_status, model = ended.model,
+        error_code = ended.error_code, finish_reason = ended.reason,
+        prompt_tokens = chat_message.prompt_tokens + ended.prompt_tokens,
+        completion_tokens = chat_message.completion_tokens + ended.completion_tokens,
+        total_tokens = chat_message.total_tokens + ended.total_tokens,
+        estimated = chat_message.estimated OR ended.estimated,
+        cost = CASE WHEN ended.goes_on THEN chat_message.cost + ended.cost
+                    ELSE ended.cost END
+    FROM ended WHERE chat_message.id = ended.reply
+), logged AS (
+    INSERT INTO chat_turnlogentry (turn_id, position, "end", events, created_at)
+    SELECT turn, position, position + jsonb_array_length(events), events, now()
+    FROM ended
 )
-UPDATE chat_conversation SET total_tokens = total_tokens + %(total_tokens)s,
+UPDATE chat_conversation SET
+    total_tokens = chat_conversation.total_tokens + ended.total_tokens,
     last_message_at = now(), updated_at = now(),
-    last_message_preview = COALESCE(%(preview)s, last_message_preview)
-FROM ended WHERE chat_conversation.id = %(conversation)s
-RETURNING COALESCE((
+    last_message_preview = COALESCE(ended.preview, last_message_preview)
+FROM ended WHERE chat_conversation.id = ended.conversation
+RETURNING ended.turn, COALESCE((
     SELECT title_model FROM chat_chatsettings
-    WHERE title_set_at IS NULL AND message_count <= %(few)s
+    WHERE title_set_at IS NULL AND message_count <= %s
 ), '')
 """
 # A first reply comes within the first turns: later ones need not be looked at.
 _FEW_MESSAGES = 6
 
 
-def _end(
-    plan: TurnPlan, outcome: Outcome, usage: Usage, cost: Decimal | None
-) -> str | None:
-    """The model that may make a title; None if the turn was ended before."""
+def _end(counted: Sequence[_Counted]) -> dict[str, str]:
+    """The turns that ran until now, each with the model that may make a title."""
+    given = orjson.dumps([_row(each) for each in counted]).decode()
+    with connection.cursor() as cursor:
+        cursor.execute(_END, [given, _FEW_MESSAGES])
+        return dict(cursor.fetchall())
+
+
+def _row(counted: _Counted) -> dict[str, Any]:
+    end, usage, cost = counted.end, counted.usage, counted.cost
+    plan, outcome = end.plan, end.outcome
     text = storable(outcome.text)
-    values: dict[str, Any] = {
+    return {
         "turn": plan.turn_id,
         "reply": plan.reply_id,
         "conversation": plan.conversation_id,
         "status": outcome.status,
-        "reply_status": _REPLY_STATUS[outcome.status],
-        "model": plan.model,
         "error_code": outcome.error_code,
         "first_token_at": outcome.first_token_at,
-        "parts": Jsonb(outcome.parts),
+        "parts": outcome.parts,
         "goes_on": plan.spent is not None,
         "text": text,
+        "reply_status": outcome.reply_status,
+        "model": plan.model,
         "reason": outcome.reason or "",
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
         "estimated": usage.estimated,
-        "cost": cost,
-        "few": _FEW_MESSAGES,
+        "cost": None if cost is None else str(cost),
         "preview": one_line(text, PREVIEW_LENGTH) if text.strip() else None,
+        "position": end.position,
+        "events": end.tail(counted.settled),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_END, values)
-        row = cursor.fetchone()
-    return row[0] if row else None
 
 
-def _overtake(
-    plan: TurnPlan, outcome: Outcome, usage: Usage, cost: Decimal | None
-) -> None:
-    """We were taken for dead and our turn was ended for us: what we have is the longer
-    text and the better count, and neither must be lost."""
-    ours = Turn.objects.filter(
-        pk=plan.turn_id, status=Turn.Status.INTERRUPTED, worker=worker_name()
-    )
-    if not ours.update(status=outcome.status, error_code=outcome.error_code):
-        return
-    Message.objects.filter(pk=plan.reply_id).update(
-        parts=outcome.parts,
-        text=storable(outcome.text),
-        status=_REPLY_STATUS[outcome.status],
-        model=plan.model,
-        error_code=outcome.error_code,
-        finish_reason=outcome.reason or "",
-    )
-    _correct(plan, usage, cost)
-
-
-def _correct(plan: TurnPlan, usage: Usage, cost: Decimal | None) -> None:
-    """The ledger has an estimate of what we know better by now."""
-    *earlier, last = UsageRecord.objects.filter(
-        turn_id=plan.turn_id, kind=UsageRecord.Kind.REPLY
-    ).order_by("call")
-    recorded = [*earlier, last]
-    changes = {}
-    for name in TOKENS:
-        if name != "total_tokens":
-            known = sum(getattr(record, name) for record in recorded)
-            change = getattr(usage, name) - known
-            changes[name] = max(change, -getattr(last, name))
-    dearer = None
-    if cost is not None:
-        dearer = cost - sum((record.cost or 0) for record in recorded)
-    if not dearer and not any(changes.values()):
-        return
-    Message.objects.filter(pk=plan.reply_id).update(
-        estimated=usage.estimated or bool(plan.spent and plan.spent.usage.estimated)
-    )
-    note = "Its process had been taken for dead."
-    record_correction(record=last, note=note, cost=dearer, **changes)
-    settle_call(_subject(plan))
-
-
-def _close_log(
-    plan: TurnPlan, outcome: Outcome, position: int, rows: list[list[Any]]
-) -> None:
-    insert_together(
-        TurnLogEntry(
-            turn_id=plan.turn_id,
-            position=position,
-            end=position + len(rows),
-            events=rows,
-        )
-    )
-    notify(
+def _tell(ended: Sequence[_Counted]) -> None:
+    plans = [each.end.plan for each in ended]
+    listeners = listeners_of_all([plan.conversation_id for plan in plans])
+    notify_all(
         "ended",
-        plan.turn_id,
-        conversation=plan.conversation_id,
-        message=plan.reply_id,
-        status=outcome.status,
-        **listeners_of(plan.conversation_id),
+        [
+            {
+                "turn": each.end.plan.turn_id,
+                "conversation": each.end.plan.conversation_id,
+                "message": each.end.plan.reply_id,
+                "status": each.end.outcome.status,
+                **listeners[each.end.plan.conversation_id],
+            }
+            for each in ended
+        ],
     )
 
 
@@ -286,14 +254,3 @@ def _plus(one: Usage, other: Usage) -> Usage:
         one.reasoning_tokens + other.reasoning_tokens,
         one.estimated or other.estimated,
     )
-
-
-def _with_earlier(
-    plan: TurnPlan, usage: Usage, cost: Decimal | None, title_model: str
-) -> Settled:
-    """What readers are told is of the whole reply, earlier turns included."""
-    if plan.spent is not None:
-        usage = _plus(plan.spent.usage, usage)
-        earlier = plan.spent.cost
-        cost = None if cost is None or earlier is None else earlier + cost
-    return Settled(usage, cost, title_model)

@@ -4,7 +4,7 @@ runs them, read by everybody else."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -35,9 +35,19 @@ NoticeKind = Literal[
 
 def notify(kind: NoticeKind, turn_id: str, **more: object) -> None:
     """Tell all processes, at the commit of the current transaction."""
-    body = {"kind": kind, "schema": scope().schema_name, "turn": turn_id, **more}
+    notify_all(kind, [{"turn": turn_id, **more}])
+
+
+def notify_all(kind: NoticeKind, bodies: Sequence[Mapping[str, object]]) -> None:
+    """As `notify`, of several turns (`turn` in each body) by one statement."""
+    if not bodies:
+        return
+    about = {"kind": kind, "schema": scope().schema_name}
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, json.dumps(body)])
+        cursor.execute(
+            "SELECT pg_notify(%s, body) FROM unnest(%s::text[]) AS body",
+            [CHANNEL, [json.dumps({**about, **body}) for body in bodies]],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +115,8 @@ def write_progress(batch: Sequence[Progress]) -> Answer:
             status=Message.Status.STREAMING
         )
         _tell_begun(begun)
-    for progress in batch:
-        if progress.watched and progress.rows:
-            notify("flushed", progress.turn_id)
+    watched = [{"turn": p.turn_id} for p in batch if p.watched and p.rows]
+    notify_all("flushed", watched)
     running = {turn_id for turn_id, _, _ in found}
     return Answer(
         stop=frozenset(turn_id for turn_id, wanted, _ in found if wanted),
@@ -120,8 +129,14 @@ def _tell_begun(turn_ids: list[str]) -> None:
     """To the author's other pages, whose lists mark it as running. Here and not when
     it starts: nobody's first token waits for it."""
     turns = Turn.objects.filter(pk__in=turn_ids)
-    for pk, conversation, author in turns.values_list("pk", "conversation", "author"):
-        notify("begun", pk, conversation=conversation, users=[author])
+    rows = turns.values_list("pk", "conversation", "author")
+    notify_all(
+        "begun",
+        [
+            {"turn": pk, "conversation": conversation, "users": [author]}
+            for pk, conversation, author in rows
+        ],
+    )
 
 
 def _row(progress: Progress) -> dict[str, Any]:

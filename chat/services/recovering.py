@@ -10,7 +10,7 @@ from agents.resolving import Resolved, resolve_for_counting, resolve_model
 from chat import prompting
 from chat.models import Turn
 from chat.parts import as_json, decided_parts, events_of, parts_of
-from chat.services.finishing import finish_turn
+from chat.services.finishing import TurnEnd, finish_turns
 from chat.services.progress import read_progress
 from chat.turns.codec import to_json
 from chat.turns.events import (
@@ -60,12 +60,13 @@ def recover_turn(*, turn_id: str) -> bool:
         ttft_ms=ttft_ms,
         duration_ms=duration_ms,
     )
-    settled = finish_turn(
+    end = TurnEnd(
         plan=plan,
         outcome=outcome,
         position=len(events),
         tail=lambda settled: to_json([Aborted("interrupted")]),
     )
+    (settled,) = finish_turns([end])
     if settled is not None:
         TurnReport(plan).recovered(outcome, settled, turn.worker)
     return settled is not None

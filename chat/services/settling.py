@@ -1,4 +1,4 @@
-"""The end of a call's account: what was held is given back, and warnings are told."""
+"""The end of calls' accounts: what was held is given back, and warnings are told."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from chat.services.progress import notify
 from usage.services import Subject, settle
 
 
-def settle_call(subject: Subject) -> None:
-    """After the call was recorded, in that transaction. Whom a warning concerns hears
+def settle_calls(*subjects: Subject) -> None:
+    """After the calls were recorded, in that transaction. Whom a warning concerns hears
     of it at the commit: everybody's open pages are in some process."""
-    for alert in settle(subject=subject):
+    for alert in settle(subjects):
         notify(
             "budget",
-            subject.turn_id,
+            "",
             users=list(alert.user_ids),
             scope=alert.scope,
             period=alert.period,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,22 +13,38 @@ from chat.services.progress import notify
 from tenants.prepared import Prepared, hole
 
 
-def _people() -> QuerySet[Any, Any]:
-    conversation_id = hole(0, str)
-    owners = Conversation.objects.filter(pk=conversation_id).order_by()
-    readers = Share.objects.readers([conversation_id])
+def _people(conversation_ids: Sequence[str]) -> QuerySet[Any, Any]:
+    owners = Conversation.objects.filter(pk__in=conversation_ids).order_by()
+    readers = Share.objects.readers(conversation_ids)
     return owners.values_list("pk", "owner_id").union(readers)
 
 
-_PEOPLE = Prepared(_people)
+_PEOPLE_OF_ONE = Prepared(lambda: _people([hole(0, str)]))
 
 
 def listeners_of(conversation_id: str) -> dict[str, object]:
     """Whom a notice about this conversation is for, as fields of it: `users`, and
     `everybody` where the whole tenant may see it."""
-    people: set[tuple[str, int | None]] = set(_PEOPLE.rows(conversation_id))
-    known = sorted(person for _, person in people if person is not None)
-    return {"users": known, "everybody": (conversation_id, None) in people}
+    return listeners_of_all([conversation_id])[conversation_id]
+
+
+def listeners_of_all(conversation_ids: Sequence[str]) -> dict[str, dict[str, object]]:
+    """As `listeners_of`, for each of these."""
+    people: Iterable[tuple[str, int | None]]
+    if len(conversation_ids) == 1:
+        people = _PEOPLE_OF_ONE.rows(*conversation_ids)
+    else:
+        people = _people(conversation_ids)
+    known: dict[str, set[int | None]] = {pk: set() for pk in conversation_ids}
+    for conversation_id, person in people:
+        known[conversation_id].add(person)
+    return {
+        pk: {
+            "users": sorted(person for person in persons if person is not None),
+            "everybody": None in persons,
+        }
+        for pk, persons in known.items()
+    }
 
 
 def see(conversation: Conversation) -> None:

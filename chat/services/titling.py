@@ -14,7 +14,7 @@ from django.utils import timezone
 from agents.resolving import resolve_model
 from chat.models import TITLE_LENGTH, Conversation, Message, one_line
 from chat.services.progress import notify
-from chat.services.settling import settle_call
+from chat.services.settling import settle_calls
 from chat.services.telling import listeners_of
 from chat.turns.codec import storable
 from chat.turns.plan import TurnPlan
@@ -22,7 +22,7 @@ from llm.client import Prompt, Timeouts
 from llm.events import Usage
 from usage.errors import BudgetExceededError
 from usage.models import UsageRecord
-from usage.services import Grant, Subject, record_call, reserve_call
+from usage.services import CallMade, Grant, Subject, record_calls, reserve_call
 
 SECONDS = 15.0
 # After which nobody works on it any more.
@@ -135,16 +135,16 @@ def record(
 ) -> None:
     """The ledger's row of a title's call, charged to whom the turn is charged."""
     subject = _subject(plan, call.model)
-    record_call(
+    made = CallMade(
         subject=subject,
         kind=UsageRecord.Kind.TITLE,
         usage=usage,
         price=call.grant.price,
         status=status,
-        ttft_ms=None,
         duration_ms=duration_ms,
     )
-    settle_call(subject)
+    record_calls(made)
+    settle_calls(subject)
 
 
 def _subject(plan: TurnPlan, model: str) -> Subject:

@@ -24,7 +24,7 @@ from chat import prompting
 from chat.errors import InvalidMessageError, NotFoundError, TooLargeError
 from chat.ids import VALID, new_id
 from chat.models import Conversation, Message
-from chat.services.settling import settle_call
+from chat.services.settling import settle_calls
 from chat.turns.codec import storable
 from llm import tokens
 from llm.client import Prompt
@@ -34,7 +34,7 @@ from tenants.db import release
 from usage.metering import Meter
 from usage.models import UsageRecord
 from usage.pricing import UnitPrice, cost_of
-from usage.services import Grant, Subject, record_call, reserve_call
+from usage.services import CallMade, Grant, Subject, record_calls, reserve_call
 
 # Somebody waits in front of a page for the whole answer.
 _SECONDS = 120.0
@@ -158,13 +158,13 @@ async def _answer(prompt: Prompt, model: str, grant: Grant) -> Tried:
 
 @transaction.atomic
 def _record(subject: Subject, tried: Tried) -> None:
-    record_call(
+    made = CallMade(
         subject=subject,
         usage=tried.usage,
         price=tried.price,
         kind=UsageRecord.Kind.TRY,
         status="failed" if tried.failure else "done",
-        ttft_ms=None,
         duration_ms=tried.duration_ms,
     )
-    settle_call(subject)
+    record_calls(made)
+    settle_calls(subject)

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from agents.parameters import MAX_STEPS
 from agents.tools.toolbox import NO_TOOLS, Wanted
+from chat.models import Message
 from chat.turns.events import TurnEvent
 from llm.client import Prompt
 from llm.events import FinishReason, ToolCalled, Usage
 from tenants.db import Scope
 from usage.pricing import UnitPrice
-from usage.services import Grant
+from usage.services import Grant, Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,19 @@ class TurnPlan:
     spent: Spent | None = None
     acts_for: int | None = None
 
+    @property
+    def subject(self) -> Subject:
+        """Who and what the turn's calls are charged to."""
+        return Subject(
+            user_id=self.user_id,
+            api_key_id=self.api_key_id,
+            agent_id=self.agent_id,
+            model=self.model,
+            conversation_id=self.conversation_id,
+            message_id=self.reply_id,
+            turn_id=self.turn_id,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -111,6 +125,14 @@ class Call:
     failed: bool = False
 
 
+_REPLY_STATUS = {
+    "done": Message.Status.COMPLETE,
+    "stopped": Message.Status.STOPPED,
+    "failed": Message.Status.FAILED,
+    "interrupted": Message.Status.INTERRUPTED,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a turn ended; `parts` as chat.parts."""
@@ -127,6 +149,10 @@ class Outcome:
     @property
     def text(self) -> str:
         return "".join(p["text"] for p in self.parts if p["type"] == "text")
+
+    @property
+    def reply_status(self) -> Message.Status:
+        return _REPLY_STATUS[self.status]
 
 
 @dataclass(frozen=True, slots=True)

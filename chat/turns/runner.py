@@ -19,13 +19,14 @@ from agents.tools.toolbox import open_toolbox
 from chat import metrics
 from chat.errors import BusyError
 from chat.services.falling_back import fallback_plan
-from chat.services.finishing import finish_turn
+from chat.services.finishing import TurnEnd
 from chat.turns.events import INTERNAL, Aborted, Completed, Errored, TurnEvent
 from chat.turns.live import LiveTurn
 from chat.turns.log import Encode
 from chat.turns.plan import Outcome, Settled, TurnPlan
 from chat.turns.reporting import TurnReport
 from chat.turns.steps import Steps
+from chat.turns.storing import Storing
 from chat.turns.titling import make_title
 from llm.client import Client, Prompt
 from llm.errors import (
@@ -73,6 +74,7 @@ class Runner:
         self.client = client
         self.limit = limit
         self._encoder = encoder
+        self._storing = Storing()
         self._turns: dict[tuple[str, str], LiveTurn] = {}
         self._running: set[LiveTurn] = set()
         self._starting = 0
@@ -150,7 +152,7 @@ class Runner:
             outcome, ending = await self._produce(live, report)
             report.provider_over()
             async with live.writing:
-                settled = await _store(live, outcome, ending, report)
+                settled = await self._store(live, outcome, ending, report)
             live.log.append(ending(settled))
             report.ended(outcome, settled)
         except Exception:  # noqa: BLE001  # the edge of a detached task, logged
@@ -169,6 +171,37 @@ class Runner:
             )
         if settled is not None and not self._closing:
             await make_title(self.client, plan, outcome, settled)
+
+    async def _store(
+        self,
+        live: LiveTurn,
+        outcome: Outcome,
+        ending: Callable[[Settled | None], TurnEvent],
+        report: TurnReport,
+    ) -> Settled | None:
+        """Store the end of a turn, patiently: the database may be restarting."""
+        for wait in (*_RETRIES, None):
+            end = TurnEnd(
+                plan=live.plan,
+                outcome=outcome,
+                position=live.backlog.position,
+                tail=lambda settled: live.backlog.rest(ending(settled)),
+            )
+            try:
+                return await self._storing.store(end)
+            except (OperationalError, InterfaceError):
+                if wait is None:
+                    raise
+                report.persistence_retried(wait)
+                await asyncio.sleep(wait)
+            except DatabaseError:
+                # Something in it cannot be stored; what a person may lose is the count.
+                if all(call.usage is None for call in outcome.calls):
+                    raise
+                report.usage_not_storable()
+                calls = tuple(replace(call, usage=None) for call in outcome.calls)
+                outcome = replace(outcome, calls=calls)
+        raise AssertionError("the last attempt returns or raises")
 
     async def _produce(
         self, live: LiveTurn, report: TurnReport
@@ -310,35 +343,3 @@ async def _until_read(live: LiveTurn) -> None:
     except TimeoutError:
         return
     await asyncio.sleep(0)
-
-
-async def _store(
-    live: LiveTurn,
-    outcome: Outcome,
-    ending: Callable[[Settled | None], TurnEvent],
-    report: TurnReport,
-) -> Settled | None:
-    """Store the end of a turn, patiently: the database may be restarting."""
-    for wait in (*_RETRIES, None):
-        try:
-            return await unit(
-                live.plan.scope,
-                finish_turn,
-                plan=live.plan,
-                outcome=outcome,
-                position=live.backlog.position,
-                tail=lambda settled: live.backlog.rest(ending(settled)),
-            )
-        except (OperationalError, InterfaceError):
-            if wait is None:
-                raise
-            report.persistence_retried(wait)
-            await asyncio.sleep(wait)
-        except DatabaseError:
-            # Something in it cannot be stored; what a person may lose is the count.
-            if all(call.usage is None for call in outcome.calls):
-                raise
-            report.usage_not_storable()
-            calls = tuple(replace(call, usage=None) for call in outcome.calls)
-            outcome = replace(outcome, calls=calls)
-    raise AssertionError("the last attempt returns or raises")

@@ -16,7 +16,7 @@ from agents.models import Agent
 from agents.models import Provider as ProviderRow
 from agents.services import update_agent, update_provider
 from chat.models import Conversation, Message, Turn, TurnLogEntry
-from chat.services.finishing import finish_turn
+from chat.services.finishing import TurnEnd, finish_turns
 from chat.services.recovering import recover_turn
 from chat.services.starting import start_turn
 from chat.services.titling import store_title, title_call
@@ -176,9 +176,13 @@ def test_what_a_turn_used_after_it_was_given_up_is_counted_too(talk: Talk) -> No
         assert recover_turn(turn_id=plan.turn_id)
         outcome = ended(plan, Usage(500, 70))
         for _ in range(2):
-            assert not finish_turn(
-                plan=plan, outcome=outcome, position=0, tail=lambda settled: []
-            )
+            assert not finish_turns(
+                [
+                    TurnEnd(
+                        plan=plan, outcome=outcome, position=0, tail=lambda settled: []
+                    )
+                ]
+            )[0]
         rows = UsageRecord.objects.all()
         assert sum(row.total_tokens for row in rows) == 570
         assert sum(row.cost or 0 for row in rows) == Decimal("0.57")
@@ -208,9 +212,9 @@ def test_a_title_keeps_to_the_budgets(talk: Talk) -> None:
         user = person(talk.tenant, "member")
         plan = start_turn(user=user, send=Send(text="Hello"))
         outcome = ended(plan, Usage(95, 5))
-        assert finish_turn(
-            plan=plan, outcome=outcome, position=0, tail=lambda settled: []
-        )
+        assert finish_turns(
+            [TurnEnd(plan=plan, outcome=outcome, position=0, tail=lambda settled: [])]
+        )[0]
         assert title_call(plan, f"{STAND_IN}/titles") is None
         Budget.objects.filter(pk=made.pk).update(limit_tokens=1_000)
         call = title_call(plan, f"{STAND_IN}/titles")

@@ -23,7 +23,7 @@ from accounts.models import User
 from chat.errors import InvalidMessageError, TurnRunningError
 from chat.models import RUNNING, Conversation, Message, Turn
 from chat.parts import parts_of
-from chat.services.finishing import finish_turn
+from chat.services.finishing import TurnEnd, finish_turns
 from chat.services.forking import fork
 from chat.services.starting import start_turn
 from chat.services.tree import delete_message, select_branch
@@ -132,11 +132,13 @@ class World:
             reason=end.reason,
             error_code=end.error_code,
         )
-        settled = finish_turn(plan=plan, outcome=whole, position=0, tail=lambda _: [])
+        settled = finish_turns(
+            [TurnEnd(plan=plan, outcome=whole, position=0, tail=lambda _: [])]
+        )[0]
         assert settled is not None
-        assert not finish_turn(
-            plan=plan, outcome=whole, position=0, tail=lambda _: []
-        ), "a turn ends once"
+        assert not finish_turns(
+            [TurnEnd(plan=plan, outcome=whole, position=0, tail=lambda _: [])]
+        )[0], "a turn ends once"
 
     def _below(self, conversation: Conversation, message: Message) -> None:
         self._start(

@@ -16,7 +16,7 @@ from tests.clients import TenantClient
 from tests.factories import person
 from tests.usage.test_api import use
 from usage.models import Budget, PriceRule, UsageRecord, UsageSettings
-from usage.services import Subject, record_call
+from usage.services import CallMade, Subject, record_calls
 
 ClientFor = Callable[..., TenantClient]
 
@@ -136,13 +136,15 @@ def test_the_start_page_says_how_many_models_it_leaves_out(
                 model=f"p/model-{number}",
                 turn_id=f"turn-{number}",
             )
-            record_call(
-                subject=subject,
-                usage=Usage(number, 1),
-                price=None,
-                status="failed" if number == 9 else "done",
-                ttft_ms=None,
-                duration_ms=1,
+            record_calls(
+                CallMade(
+                    subject=subject,
+                    usage=Usage(number, 1),
+                    price=None,
+                    status="failed" if number == 9 else "done",
+                    ttft_ms=None,
+                    duration_ms=1,
+                )
             )
     page = owner.get("/admin/").content.decode()
     assert "8 of 10 models" in page

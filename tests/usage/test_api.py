@@ -18,7 +18,7 @@ from tests.clients import TenantClient
 from tests.factories import person
 from usage.models import Budget, PriceRule, UsageSettings
 from usage.pricing import UnitPrice
-from usage.services import Subject, record_call
+from usage.services import CallMade, Subject, record_calls
 
 ClientFor = Callable[..., TenantClient]
 SUMMARY, RECORDS = "/api/v1/usage/summary", "/api/v1/usage/records"
@@ -39,15 +39,17 @@ def use(tenant: Tenant, name: str, turn: str, **fields: Any) -> None:
         "duration_ms": 30,
     }
     with entered(tenant.scope):
-        record_call(
-            subject=Subject(
-                user_id=person(tenant, name).pk,
-                agent_id=Agent.objects.get(slug="assistant").pk,
-                model=fields.pop("model", "openai/gpt-4o"),
-                turn_id=turn,
-                conversation_id="-2+3-cmd",
-            ),
-            **call | fields,
+        record_calls(
+            CallMade(
+                subject=Subject(
+                    user_id=person(tenant, name).pk,
+                    agent_id=Agent.objects.get(slug="assistant").pk,
+                    model=fields.pop("model", "openai/gpt-4o"),
+                    turn_id=turn,
+                    conversation_id="-2+3-cmd",
+                ),
+                **call | fields,
+            )
         )
 
 

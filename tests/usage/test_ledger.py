@@ -26,7 +26,7 @@ from usage.exporting import csv_lines
 from usage.models import DailyUsage, UsageRecord, UsageSettings
 from usage.periods import Span
 from usage.pricing import UnitPrice
-from usage.services import Subject, record_call, record_correction
+from usage.services import CallMade, Subject, record_calls, record_correction
 from usage.services.rebuilding import differences, rebuild
 
 USAGE = Usage(
@@ -66,7 +66,8 @@ def record(tenant: Tenant, turn: str = "turn-00001", **fields: Any) -> UsageReco
         "ttft_ms": 12,
         "duration_ms": 34,
     }
-    return record_call(subject=subject, **defaults | fields)
+    (made,) = record_calls(CallMade(subject=subject, **defaults | fields))
+    return made
 
 
 def test_a_record_holds_all_that_was_counted(scoped: Tenant) -> None:

@@ -20,7 +20,7 @@ from tenants.models import Tenant
 from tests.factories import person
 from usage.models import MonthlyUsage, UsageRecord
 from usage.pricing import UnitPrice
-from usage.services import Subject, record_call
+from usage.services import CallMade, Subject, record_calls
 from usage.services.rebuilding import differences, rebuild
 from usage.summaries import GROUPS, Group, Used, summarise
 
@@ -50,18 +50,20 @@ def used(db: None, acme: Tenant) -> Iterator[Tenant]:
         for number, day in enumerate(chosen):
             now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
             with patch.object(timezone, "now", return_value=now):
-                record_call(
-                    subject=Subject(
-                        user_id=person(acme, chance.choice(["member", "owner"])).pk,
-                        agent_id=agent,
-                        model=chance.choice(["a/one", "b/two"]),
-                        turn_id=f"turn-{number}",
-                    ),
-                    usage=Usage(chance.randint(1, 99), 7),
-                    price=chance.choice([ONE, None]),
-                    status=chance.choice(["done", "failed"]),
-                    ttft_ms=None,
-                    duration_ms=1,
+                record_calls(
+                    CallMade(
+                        subject=Subject(
+                            user_id=person(acme, chance.choice(["member", "owner"])).pk,
+                            agent_id=agent,
+                            model=chance.choice(["a/one", "b/two"]),
+                            turn_id=f"turn-{number}",
+                        ),
+                        usage=Usage(chance.randint(1, 99), 7),
+                        price=chance.choice([ONE, None]),
+                        status=chance.choice(["done", "failed"]),
+                        ttft_ms=None,
+                        duration_ms=1,
+                    )
                 )
         yield acme
 

@@ -2,8 +2,9 @@
 
 from usage.services.prices import price_for
 from usage.services.recording import (
+    CallMade,
     Subject,
-    record_call,
+    record_calls,
     record_correction,
     record_test,
 )
@@ -12,10 +13,11 @@ from usage.services.settling import Alert, settle
 
 __all__ = [
     "Alert",
+    "CallMade",
     "Grant",
     "Subject",
     "price_for",
-    "record_call",
+    "record_calls",
     "record_correction",
     "record_test",
     "release_lapsed",

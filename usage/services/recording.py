@@ -40,33 +40,46 @@ class Subject:
     api_key_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMade:
+    """What is to be recorded of a call; `call` counts those of one kind in a turn from
+    0, `status` is of UsageRecord.Status."""
+
+    subject: Subject
+    usage: Usage
+    price: UnitPrice | None
+    status: str
+    duration_ms: int
+    ttft_ms: int | None = None
+    kind: str = UsageRecord.Kind.REPLY
+    call: int = 0
+    model_answered: str = ""
+
+
 @transaction.atomic(savepoint=False)
-def record_call(
-    *,
-    subject: Subject,
-    usage: Usage,
-    price: UnitPrice | None,
-    status: str,
-    ttft_ms: int | None,
-    duration_ms: int,
-    kind: str = UsageRecord.Kind.REPLY,
-    call: int = 0,
-    model_answered: str = "",
-) -> UsageRecord:
-    """One row, priced at `price`; a second one for the same call of a turn fails with
-    IntegrityError. `call` counts a turn's calls of one kind from 0. In the same
-    transaction the roll-ups and what is spent of the budgets follow."""
-    record = UsageRecord(
+def record_calls(*calls: CallMade) -> list[UsageRecord]:
+    """A row for each, at its price; a second one for the same call of a turn fails with
+    IntegrityError. In the same transaction the roll-ups and what is spent of the
+    budgets follow."""
+    records = [_record(made) for made in calls]
+    insert_together(*records)
+    roll_up(records)
+    return records
+
+
+def _record(made: CallMade) -> UsageRecord:
+    subject, usage, price = made.subject, made.usage, made.price
+    return UsageRecord(
         user_id=subject.user_id,
         agent_id=subject.agent_id,
         api_key_id=subject.api_key_id,
-        kind=kind,
+        kind=made.kind,
         model=subject.model,
-        model_answered=model_answered[:201],
+        model_answered=made.model_answered[:201],
         conversation_id=subject.conversation_id,
         message_id=subject.message_id,
         turn_id=subject.turn_id,
-        call=call,
+        call=made.call,
         prompt_tokens=usage.prompt_tokens,
         cached_tokens=usage.cached_tokens,
         completion_tokens=usage.completion_tokens,
@@ -78,13 +91,10 @@ def record_call(
         reasoning_price=price and price.reasoning,
         cost=cost_of(usage, price),
         estimated=usage.estimated,
-        status=status,
-        ttft_ms=ttft_ms,
-        duration_ms=duration_ms,
+        status=made.status,
+        ttft_ms=made.ttft_ms,
+        duration_ms=made.duration_ms,
     )
-    insert_together(record)
-    roll_up(record)
-    return record
 
 
 def record_test(
@@ -99,7 +109,7 @@ def record_test(
 ) -> None:
     """A call by which an admin tested a provider (settings.TEST_RECORDER)."""
     status = UsageRecord.Status.FAILED if failed else UsageRecord.Status.DONE
-    record_call(
+    made = CallMade(
         subject=Subject(
             user_id=user_id,
             agent_id=None,
@@ -111,9 +121,9 @@ def record_test(
         price=price_for(model=model, prompt=prompt, at=timezone.now()),
         kind=UsageRecord.Kind.TEST,
         status=status,
-        ttft_ms=None,
         duration_ms=duration_ms,
     )
+    record_calls(made)
 
 
 @transaction.atomic
@@ -170,5 +180,5 @@ def record_correction(
         take: Callable[[UsageRecord], None] = import_string(settings.CORRECTION_TAKER)
         take(made)
     # Last, because many wait for the rows it locks.
-    roll_up(made)
+    roll_up([made])
     return made

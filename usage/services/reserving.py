@@ -27,7 +27,13 @@ from usage.pricing import UnitPrice, cost_of, list_price
 from usage.services import rates
 from usage.services.prices import RULE, rule_price
 from usage.services.recording import Subject
-from usage.services.rolling import APPLYING, ZONE, open_period, subject_values
+from usage.services.rolling import (
+    APPLYING,
+    SUBJECT,
+    ZONE,
+    open_period,
+    subject_values,
+)
 
 # A shorter reply is of no use to anybody, unless it was asked for.
 MINIMAL_REPLY: Final = 16
@@ -48,7 +54,7 @@ SELECT rule.*, s.key_turns_per_minute, s.user_turns_per_minute,
        b.id, b.scope, b.period, b.limit_tokens, b.limit_cost, w.start,
        (w.start + ('1 ' || b.period)::interval) AT TIME ZONE zone.name, zone.name,
        p.id, COALESCE(p.spent_tokens + p.reserved_tokens, 0)
-FROM zone
+FROM zone CROSS JOIN {SUBJECT}
 LEFT JOIN usage_usagesettings s ON true
 LEFT JOIN LATERAL ({RULE}) AS rule ON true
 LEFT JOIN usage_budget b ON {APPLYING}

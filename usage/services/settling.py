@@ -1,8 +1,9 @@
-"""The end of a turn: gives back what was held for it, and says which budgets are nearly
-or wholly used up."""
+"""The end of turns: gives back what was held for them, and says which budgets are
+nearly or wholly used up."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,31 +13,36 @@ from django.utils.translation import gettext
 from accounts.models import ApiKey, User
 from usage.services.recording import Subject
 from usage.services.reserving import MINIMAL_REPLY, WHOSE
-from usage.services.rolling import APPLYING, ZONE, subject_values
+from usage.services.rolling import APPLYING, ZONE
 
 # After `roll_up` of the same transaction has locked the current periods. The shares are
 # those of the budget's tighter limit; too little for any reply is all.
 _SETTLE: Final = f"""
 WITH zone AS ({ZONE} AS name),
-gone AS (
-    DELETE FROM usage_reservation WHERE turn_id = %(turn)s
+subject AS (
+    SELECT * FROM unnest(%(users)s::bigint[], %(agents)s::bigint[], %(keys)s::bigint[])
+        AS subject(user_id, agent_id, api_key_id)
+), gone AS (
+    DELETE FROM usage_reservation WHERE turn_id = ANY(%(turns)s)
     RETURNING period_id, tokens, cost
+), held AS (
+    SELECT period_id, sum(tokens) AS tokens, sum(cost) AS cost FROM gone GROUP BY 1
 ), due AS (
-    SELECT p.id,
+    SELECT DISTINCT p.id,
         p.spent_tokens >= b.limit_tokens * 0.8 OR p.spent_cost >= b.limit_cost * 0.8
             AS is_near,
         p.spent_tokens + {MINIMAL_REPLY} > b.limit_tokens
             OR p.spent_cost >= b.limit_cost AS is_over
-    FROM usage_budget b JOIN zone ON {APPLYING}
+    FROM usage_budget b JOIN subject ON {APPLYING} JOIN zone ON true
     JOIN usage_budgetperiod p ON p.budget_id = b.id
         AND p.start = date_trunc(b.period, now() AT TIME ZONE zone.name)::date
 ), locked AS (
-    SELECT p.id, COALESCE(gone.tokens, 0) AS tokens, COALESCE(gone.cost, 0) AS cost,
+    SELECT p.id, COALESCE(held.tokens, 0) AS tokens, COALESCE(held.cost, 0) AS cost,
         is_near, is_over
-    FROM (SELECT id FROM due UNION SELECT period_id FROM gone) AS touched
+    FROM (SELECT id FROM due UNION SELECT period_id FROM held) AS touched
     JOIN usage_budgetperiod p ON p.id = touched.id
     LEFT JOIN due ON due.id = p.id
-    LEFT JOIN gone ON gone.period_id = p.id
+    LEFT JOIN held ON held.period_id = p.id
     ORDER BY p.budget_id, p.start FOR UPDATE OF p
 ), settled AS (
     UPDATE usage_budgetperiod p SET
@@ -96,15 +102,22 @@ def concerned(scope: str, subject_id: int | None) -> list[User]:
     return list(people.order_by("pk"))
 
 
-def settle(*, subject: Subject) -> list[Alert]:
-    """Release a turn's reservations; harmless when it has none. Call it after the
-    turn's last call was recorded, in that transaction.
+def settle(subjects: Sequence[Subject]) -> list[Alert]:
+    """Release what turns reserved; harmless where they have nothing. Call it after
+    their last calls were recorded, in that transaction.
 
     Each alert is returned once for each budget and period.
     """
-    values = subject_values(subject.user_id, subject.agent_id, subject.api_key_id)
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, {**values, "turn": subject.turn_id})
+        cursor.execute(
+            _SETTLE,
+            {
+                "users": [subject.user_id for subject in subjects],
+                "agents": [subject.agent_id for subject in subjects],
+                "keys": [subject.api_key_id for subject in subjects],
+                "turns": [subject.turn_id for subject in subjects],
+            },
+        )
         rows: list[tuple[int, str, int | None, str, int]] = cursor.fetchall()
     return [
         Alert(*row, tuple(person.pk for person in concerned(row[1], row[2])))

@@ -1,0 +1,95 @@
+"""Stores the ends of this process's turns: what ends while others are being stored is
+stored next, all of it in one transaction.
+
+A turn that ends alone is stored at once. When a hundred end together they share the
+statements, the commit and the waiting for rows that they all change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from django.db import InterfaceError, OperationalError
+
+from chat.services.finishing import TurnEnd, finish_turns
+from chat.turns.plan import Settled
+from tenants.db import Scope, unit
+
+# Of one transaction. What they wrote is sent to the database as one value, which may
+# have some hundred megabytes.
+_MOST_ENDS = 128
+_MOST_CHARACTERS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    end: TurnEnd
+    stored: asyncio.Future[Settled | None]
+
+
+class Storing:
+    """One per process."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Scope, deque[_Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def store(self, end: TurnEnd) -> Settled | None:
+        """As `finish_turns`, whose errors of this end it raises, and no other's."""
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(end, loop.create_future())
+        target = end.plan.scope
+        queue = self._queues.get(target)
+        if queue is None:
+            queue = self._queues[target] = deque()
+            task = loop.create_task(self._store_all(target, queue))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        queue.append(waiting)
+        return await waiting.stored
+
+    async def _store_all(self, target: Scope, queue: deque[_Waiting]) -> None:
+        """Until no end of this tenant's waits."""
+        try:
+            while queue:
+                await _store(target, _some(queue))
+        finally:
+            del self._queues[target]
+
+
+def _some(queue: deque[_Waiting]) -> list[_Waiting]:
+    """The next transaction's, at least one."""
+    batch = [queue.popleft()]
+    characters = len(batch[0].end.outcome.text)
+    while queue and len(batch) < _MOST_ENDS:
+        characters += len(queue[0].end.outcome.text)
+        if characters > _MOST_CHARACTERS:
+            break
+        batch.append(queue.popleft())
+    return batch
+
+
+async def _store(target: Scope, batch: list[_Waiting]) -> None:
+    try:
+        stored = await unit(target, finish_turns, [waiting.end for waiting in batch])
+    except Exception as error:  # noqa: BLE001  # raised where the end is waited for
+        if len(batch) > 1 and not _is_away(error):
+            # Perhaps because of one of them, which must not cost the others theirs.
+            for waiting in batch:
+                await _store(target, [waiting])
+            return
+        for waiting in batch:
+            if not waiting.stored.done():
+                waiting.stored.set_exception(error)
+    else:
+        for waiting, settled in zip(batch, stored, strict=True):
+            if not waiting.stored.done():
+                waiting.stored.set_result(settled)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether PostgreSQL has not even answered."""
+    lost = isinstance(error, (OperationalError, InterfaceError))
+    return lost and getattr(error.__cause__, "sqlstate", None) is None

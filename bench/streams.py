@@ -47,7 +47,7 @@ class Case:
     def seconds(self) -> float:
         if self.ramp is not None:
             return self.ramp
-        return self.streams / _STARTS_A_SECOND if self.streams > 1 else 0
+        return self.streams / _STARTS_A_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,10 @@ def _rows(
 
 def _cases(contender: Contender, loads: Sequence[int]) -> Iterator[Case]:
     for streams in loads:
-        if streams <= contender.most_streams:
+        if streams == 1:
+            # Ten that are each alone, since one is no measure.
+            yield Case("1 at a time", 10, 40, ramp=25)
+        elif streams <= contender.most_streams:
             yield Case(f"{streams}", streams)
     if 100 in loads and contender.name.startswith("Parley"):
         yield Case("100, begun at the same moment", 100, ramp=0)

@@ -41,6 +41,7 @@ with entered(tenant_by_slug("bench").scope):
 
 # What bench.provider plays: <tokens>x<milliseconds between them>.
 MODELS = [
+    "bench-40x50",
     "bench-400x50",
     "bench-400x50-together",
     "bench-200x100",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from agents.errors import AgentInUseError, DefaultAgentError
@@ -114,7 +114,10 @@ def delete_agent(*, agent: Agent) -> None:
             if current.is_default:
                 raise DefaultAgentError
             current.delete()
-    # Django's ProtectedError, or PostgreSQL's own word if a conversation was started
+            # Not at the commit, where a request that is one transaction ends in an
+            # error; whoever takes it into use from here on waits for this and fails.
+            connection.check_constraints()
+    # Django's ProtectedError, or PostgreSQL's own word if somebody was answered by it
     # at the same moment.
     except IntegrityError as error:
         raise AgentInUseError from error

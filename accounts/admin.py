@@ -129,6 +129,9 @@ class ApiKeyAdmin(ModelAdmin[ApiKey]):
     """Deleting revokes. Keys are made by their owners, who alone see them."""
 
     list_display = ["name", "prefix", "user", "created", "last_used_at"]
+    when_empty = _(
+        "Nobody has a key yet. Everybody makes their own, in their settings."
+    )
     list_select_related = ["user"]
     list_filter = ["last_used_at"]
     search_fields = ["name", "user__email"]

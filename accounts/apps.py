@@ -1,9 +1,11 @@
 from django.apps import AppConfig
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+    verbose_name = _("Accounts")
 
     def ready(self) -> None:
         """All admin pages are known by now. allauth's own table of addresses is read

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.models import ApiKey, User
 from tenants.services import NewTenant
@@ -41,16 +42,20 @@ def create_user(
     email = email.strip().lower()
     validate_email(email)
     if role not in User.Role.values:
-        raise ValidationError(f"There is no role “{role}”.")
+        raise ValidationError(gettext("There is no role “%(name)s”.") % {"name": role})
     if User.objects.filter(email__iexact=email).exists():
-        raise ValidationError(f"{email} already has an account here.")
+        raise ValidationError(_taken(email))
     if password:
         validate_password(password, User(email=email))
     try:
         with transaction.atomic():
             return User.objects.create_user(email, password, name=name, role=role)
     except IntegrityError as error:  # somebody else was faster
-        raise ValidationError(f"{email} already has an account here.") from error
+        raise ValidationError(_taken(email)) from error
+
+
+def _taken(email: str) -> str:
+    return gettext("%(email)s already has an account here.") % {"email": email}
 
 
 @transaction.atomic
@@ -76,7 +81,7 @@ def update_user(*, user: User, **changes: Any) -> None:
     )
     if was_owner and not stays_owner and not others:
         raise ValidationError(
-            "This is the last active owner. Make somebody else an owner first."
+            gettext("This is the last active owner. Make somebody else an owner first.")
         )
     user.save(update_fields=list(changes))
 

@@ -7,29 +7,36 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext, gettext_lazy
 
 from agents.models import LOCAL
 from llm.addresses import is_public
 from llm.catalogue import KEYLESS
 
-_WRONG = "Give an http:// or https:// address, for example https://host/v1."
+_WRONG = gettext_lazy(
+    "Give an http:// or https:// address, for example https://host/v1."
+)
 
 
 def check_base_url(kind: str, base_url: str) -> None:
     """Raises django's ValidationError for an address that cannot be a provider's."""
     if kind == LOCAL and base_url:
-        raise ValidationError({"base_url": "The local model has no address to set."})
+        raise ValidationError(
+            {"base_url": gettext("The local model has no address to set.")}
+        )
     # Programs that people run themselves; LiteLLM would look for some of them on
     # this very machine.
     if kind in KEYLESS and kind != LOCAL and not base_url:
-        raise ValidationError({"base_url": f"A provider of kind {kind} needs one."})
+        message = gettext("A provider of kind %(kind)s needs one.") % {"kind": kind}
+        raise ValidationError({"base_url": message})
     if not base_url:
         return
     parts = _split(base_url)
     if parts.username or parts.password:
-        raise ValidationError({"base_url": "Put the key into its own field."})
+        raise ValidationError({"base_url": gettext("Put the key into its own field.")})
     if parts.query or parts.fragment:
-        raise ValidationError({"base_url": "Leave out “?”, “#” and what follows."})
+        message = gettext("Leave out “?”, “#” and what follows.")
+        raise ValidationError({"base_url": message})
 
 
 def check_page(url: str) -> None:
@@ -37,10 +44,12 @@ def check_page(url: str) -> None:
     try:
         parts = _split(url)
     except ValidationError:
-        message = "Give an http:// or https:// address."
+        message = gettext("Give an http:// or https:// address.")
         raise ValidationError(message) from None
     if parts.username or parts.password:
-        raise ValidationError("An address with a password in it is not called.")
+        raise ValidationError(
+            gettext("An address with a password in it is not called.")
+        )
 
 
 def check_host(base_url: str) -> None:
@@ -70,9 +79,9 @@ def _require_public(parts: SplitResult) -> None:
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or 443)
     except (OSError, UnicodeError) as error:
-        raise ValidationError({"base_url": "That host cannot be found."}) from error
+        message = gettext("That host cannot be found.")
+        raise ValidationError({"base_url": message}) from error
     for *_, address in found:
         if not is_public(str(address[0])):
-            raise ValidationError(
-                {"base_url": "Addresses of private networks are not allowed here."}
-            )
+            message = gettext("Addresses of private networks are not allowed here.")
+            raise ValidationError({"base_url": message})

@@ -18,6 +18,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext
 
 from accounts.models import User
 from agents.models import MODEL_NAME, Provider
@@ -86,7 +87,7 @@ def check_provider(
     known = model or next(iter(provider.model_names), "")
     known = known or next(iter(catalogue.models_of(provider.kind)), "")
     if not known:
-        raise ValidationError({"model": "Name a model to ask."})
+        raise ValidationError({"model": gettext("Name a model to ask.")})
     try:
         MODEL_NAME(known)
     except ValidationError as error:
@@ -180,7 +181,9 @@ def _told(error: LLMError | None, model: str, started: float) -> Tested:
     latency_ms = round((time.monotonic() - started) * 1000)
     if error is None:
         logger.info("provider tested", code="", detail="")
-        return Tested(True, "", f"{model} answered.", latency_ms)
+        return Tested(
+            True, "", gettext("%(model)s answered.") % {"model": model}, latency_ms
+        )
     # The reason in the provider's words is for the log alone.
     logger.info("provider tested", code=error.code, detail=error.detail)
-    return Tested(False, error.code, error.text, latency_ms)
+    return Tested(False, error.code, gettext(error.text), latency_ms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext, gettext_lazy
+
 from accounts.errors import APIError
 
 
@@ -12,7 +14,7 @@ class NotFoundError(APIError):
     status = 404
 
     def __init__(self) -> None:
-        super().__init__("There is nothing at this address any more.")
+        super().__init__(gettext_lazy("There is nothing at this address any more."))
 
 
 class DefaultAgentError(APIError):
@@ -21,7 +23,10 @@ class DefaultAgentError(APIError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The default agent cannot be deleted. Make another one the default first."
+            gettext_lazy(
+                "The default agent cannot be deleted. Make another one the default "
+                "first."
+            )
         )
 
 
@@ -31,8 +36,10 @@ class AgentInUseError(APIError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Conversations use this agent, so it cannot be deleted. "
-            "Unpublish it instead: it can then no longer be chosen."
+            gettext_lazy(
+                "Conversations use this agent, so it cannot be deleted. "
+                "Unpublish it instead: it can then no longer be chosen."
+            )
         )
 
 
@@ -43,8 +50,11 @@ class ProviderInUseError(APIError):
     def __init__(self, agents: list[str]) -> None:
         names = ", ".join(agents)
         super().__init__(
-            f"Agents answer with this provider ({names}). Give them another model "
-            "first, or disable the provider."
+            gettext(
+                "Agents answer with this provider (%(names)s). Give them another model "
+                "first, or disable the provider."
+            )
+            % {"names": names}
         )
 
 
@@ -55,6 +65,9 @@ class McpServerInUseError(APIError):
     def __init__(self, agents: list[str]) -> None:
         names = ", ".join(agents)
         super().__init__(
-            f"Agents list tools of this server ({names}). Take those from them first, "
-            "or disable the server."
+            gettext(
+                "Agents list tools of this server (%(names)s). Take those from them "
+                "first, or disable the server."
+            )
+            % {"names": names}
         )

@@ -7,11 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.translation import gettext, gettext_lazy
+
 from agents.models import REVISED, AgentRevision
 
 # Longer prompts are shown as replaced: difflib's time grows with the square of the
 # lines, to 16 s where every other one of 20,000 has changed.
 _LINES = 500
+_NAMES = {
+    "model": gettext_lazy("model"),
+    "parameters": gettext_lazy("parameters"),
+    "fallbacks": gettext_lazy("fallback models"),
+    "tools": gettext_lazy("tools"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +48,9 @@ def difference(old: AgentRevision, new: AgentRevision) -> Difference:
 
 
 def in_words(change: Difference) -> Difference:
-    """With the values as a page shows them."""
+    """With the names and values as a page shows them."""
     changed: dict[str, list[Any]] = {
-        name: [_words(value) for value in values]
+        str(_NAMES[name]): [_words(value) for value in values]
         for name, values in change.changed.items()
     }
     return replace(change, changed=changed)
@@ -52,12 +60,13 @@ def _words(value: Any) -> str:
     if isinstance(value, dict):
         value = [f"{name} {_words(inner)}" for name, inner in value.items()]
     if isinstance(value, list):
-        return ", ".join(map(_words, value)) or "none"
+        return ", ".join(map(_words, value)) or gettext("none")
     return str(value)
 
 
 def _prompt_lines(old: AgentRevision, new: AgentRevision) -> Iterable[str]:
-    names = (f"revision {old.number}", f"revision {new.number}")
+    text = gettext("revision %(number)d")
+    names = (text % {"number": old.number}, text % {"number": new.number})
     before, after = old.system_prompt.splitlines(), new.system_prompt.splitlines()
     if before == after or max(len(before), len(after)) <= _LINES:
         return difflib.unified_diff(before, after, *names, lineterm="")

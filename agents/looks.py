@@ -10,6 +10,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 
@@ -22,22 +24,22 @@ _EMOJI_CATEGORIES = frozenset({"So", "Sk", "Mn", "Cf"})
 class Color(models.TextChoices):
     """A palette and no free colours: our pages allow no inline styles."""
 
-    SLATE = "slate", "Slate"
-    RED = "red", "Red"
-    ORANGE = "orange", "Orange"
-    AMBER = "amber", "Amber"
-    GREEN = "green", "Green"
-    TEAL = "teal", "Teal"
-    BLUE = "blue", "Blue"
-    INDIGO = "indigo", "Indigo"
-    PURPLE = "purple", "Purple"
-    PINK = "pink", "Pink"
+    SLATE = "slate", _("Slate")
+    RED = "red", _("Red")
+    ORANGE = "orange", _("Orange")
+    AMBER = "amber", _("Amber")
+    GREEN = "green", _("Green")
+    TEAL = "teal", _("Teal")
+    BLUE = "blue", _("Blue")
+    INDIGO = "indigo", _("Indigo")
+    PURPLE = "purple", _("Purple")
+    PINK = "pink", _("Pink")
 
 
 def check_emoji(value: str) -> None:
     categories = [unicodedata.category(char) for char in value]
     if "So" not in categories or not _EMOJI_CATEGORIES.issuperset(categories):
-        raise ValidationError("Give one emoji, such as 🦉.")
+        raise ValidationError(gettext("Give one emoji, such as 🦉."))
 
 
 def check_starters(value: Any) -> None:
@@ -46,13 +48,16 @@ def check_starters(value: Any) -> None:
         isinstance(line, str) and line.strip() and len(line) <= STARTER_LENGTH
         for line in value
     ):
+        limits = {"most": STARTERS_LIMIT, "length": STARTER_LENGTH}
         raise ValidationError(
-            f"Give up to {STARTERS_LIMIT} questions of at most {STARTER_LENGTH} "
-            "characters."
+            gettext("Give up to %(most)d questions of at most %(length)d characters.")
+            % limits
         )
 
 
 def check_roles(value: Any) -> None:
     if not isinstance(value, list) or not set(map(str, value)) <= set(User.Role.values):
         known = ", ".join(User.Role.values)
-        raise ValidationError(f"Give a list of roles; there are {known}.")
+        raise ValidationError(
+            gettext("Give a list of roles; there are %(known)s.") % {"known": known}
+        )

@@ -26,19 +26,19 @@ REVISED = ("system_prompt", "model", "parameters", "fallbacks", "tools")
 # The part before the first "/" of a model id such as "openai/gpt-4o".
 PROVIDER_NAME = RegexValidator(
     r"\A[a-z0-9][a-z0-9_.-]{0,49}\Z",
-    "Use 1 to 50 lower-case letters, digits, dots, hyphens and underscores.",
+    _("Use 1 to 50 lower-case letters, digits, dots, hyphens and underscores."),
 )
 AGENT_SLUG = RegexValidator(
     r"\A(?=.*[a-z])[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?\Z",
-    "Use up to 50 lower-case letters, digits and hyphens, with at least one letter.",
+    _("Use up to 50 lower-case letters, digits and hyphens, with at least one letter."),
 )
 MODEL_NAME = RegexValidator(
     r"\A[^\s\x00-\x1f]{1,150}\Z",
-    "A model's name has 1 to 150 characters and no space.",
+    _("A model's name has 1 to 150 characters and no space."),
 )
 MODEL_ID = RegexValidator(
     r"\A[a-z0-9][a-z0-9_.-]{0,49}/[^\s\x00-\x1f]{1,150}\Z",
-    "Write <provider name>/<model>, for example openai/gpt-4o.",
+    _("Write <provider name>/<model>, for example openai/gpt-4o."),
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from llm.catalogue import supported_parameters
 from llm.suiting import EFFORTS, misfits
@@ -29,7 +30,11 @@ class Number:
     def __call__(self, value: Any) -> str:
         good = isinstance(value, int | float) and not isinstance(value, bool)
         within = good and self.low <= value <= self.high
-        return "" if within else f"a number from {self.low} to {self.high}"
+        return (
+            ""
+            if within
+            else _within(gettext("a number from %(low)s to %(high)s"), self)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,11 @@ class Whole:
     def __call__(self, value: Any) -> str:
         good = isinstance(value, int) and not isinstance(value, bool)
         within = good and self.low <= value <= self.high
-        return "" if within else f"a whole number from {self.low} to {self.high}"
+        return (
+            ""
+            if within
+            else _within(gettext("a whole number from %(low)s to %(high)s"), self)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,11 @@ class OneOf:
 
     def __call__(self, value: Any) -> str:
         good = isinstance(value, str) and value in self.words
-        return "" if good else f"one of {', '.join(self.words)}"
+        return "" if good else gettext("one of %s") % ", ".join(self.words)
+
+
+def _within(text: str, bounds: Number | Whole) -> str:
+    return text % {"low": bounds.low, "high": bounds.high}
 
 
 def _stop(value: Any) -> str:
@@ -60,14 +73,16 @@ def _stop(value: Any) -> str:
         and all(isinstance(word, str) and 0 < len(word) <= 100 for word in words)
         and all(map(_storable, words))
     )
-    return "" if good else "a text or a list of up to 4 texts"
+    return "" if good else gettext("a text or a list of up to 4 texts")
 
 
 def _response_format(value: Any) -> str:
     wanted = (
-        '{"type": "text"}, {"type": "json_object"} or {"type": "json_schema", '
-        f'"json_schema": {{"name": …, "schema": …}}}} of up to {SCHEMA_LENGTH} '
-        "characters"
+        gettext(
+            '{"type": "text"}, {"type": "json_object"} or {"type": "json_schema", '
+            '"json_schema": {"name": …, "schema": …}} of up to %d characters'
+        )
+        % SCHEMA_LENGTH
     )
     if not isinstance(value, dict):
         return wanted
@@ -116,8 +131,11 @@ CHECKS: dict[str, Callable[[Any], str]] = {
     "response_format": _response_format,
 }
 PARAMETERS = tuple(CHECKS)
-# What each one may be, in words.
-BOUNDS = {name: check(None) for name, check in CHECKS.items()}
+
+
+def bounds_of(name: str) -> str:
+    """What a parameter may be, in words."""
+    return CHECKS[name](None)
 
 
 def validate_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,17 +144,23 @@ def validate_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     A None value means "not set" and is left out.
     """
     if not isinstance(parameters, Mapping):
-        raise ValidationError("Parameters are an object of names and values.")
+        raise ValidationError(gettext("Parameters are an object of names and values."))
     clean: dict[str, Any] = {}
     for name, value in parameters.items():
         check = CHECKS.get(name)
         if check is None:
             known = ", ".join(CHECKS)
-            raise ValidationError(f"There is no parameter “{name}”; known: {known}.")
+            raise ValidationError(
+                gettext("There is no parameter “%(name)s”; known: %(known)s.")
+                % {"name": name, "known": known}
+            )
         if value is None:
             continue
         if wanted := check(value):
-            raise ValidationError(f"{name} must be {wanted}.")
+            raise ValidationError(
+                gettext("%(name)s must be %(wanted)s.")
+                % {"name": name, "wanted": wanted}
+            )
         clean[name] = value
     return clean
 
@@ -160,10 +184,18 @@ def require_taken(parameters: Mapping[str, Any], *, kind: str, model: str) -> No
     taken = taken_by(kind, model)
     if refused := [name for name in parameters if name not in taken]:
         raise ValidationError(
-            f"{model} does not take {', '.join(refused)}; it takes {', '.join(taken)}."
+            gettext("%(model)s does not take %(refused)s; it takes %(taken)s.")
+            % {
+                "model": model,
+                "refused": ", ".join(refused),
+                "taken": ", ".join(taken),
+            }
         )
     ours = {"max_steps"}
     theirs = {name: parameters[name] for name in parameters.keys() - ours}
     if wrong := misfits(kind, model, theirs):
         said = "; ".join(f"{name} {why}" for name, why in sorted(wrong.items()))
-        raise ValidationError(f"With {model}, {said[:_REFUSAL_LENGTH]}.")
+        raise ValidationError(
+            gettext("With %(model)s, %(said)s.")
+            % {"model": model, "said": said[:_REFUSAL_LENGTH]}
+        )

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrPromise
 
 from accounts.models import User
 from tenants.db import scope
@@ -17,10 +20,10 @@ from tenants.db import scope
 # What a name inside the braces may look like; other braces are text. A backslash makes
 # text of a variable too.
 _VARIABLE = re.compile(r"(\\?)\{\{[ \t]*([A-Za-z_][\w.]*)[ \t]*\}\}")
-VARIABLES: Mapping[str, str] = {
-    "date": "today's date (UTC), such as Sunday, 22 November 2026",
-    "user.name": "the name of the person who asks",
-    "tenant.name": "the name of this workspace",
+VARIABLES: Mapping[str, StrPromise] = {
+    "date": _("today's date (UTC), such as Sunday, 22 November 2026"),
+    "user.name": _("the name of the person who asks"),
+    "tenant.name": _("the name of this workspace"),
 }
 _VALUE_LENGTH = 150
 
@@ -31,8 +34,11 @@ def check(prompt: str) -> None:
         if not escape and name not in VARIABLES:
             known = ", ".join(f"{{{{{each}}}}}" for each in VARIABLES)
             raise ValidationError(
-                f"There is no variable {{{{{name}}}}}; known: {known}. "
-                f"Write \\{{{{{name}}}}} to have it as text."
+                gettext(
+                    "There is no variable {{%(name)s}}; known: %(known)s. "
+                    "Write \\{{%(name)s}} to have it as text."
+                )
+                % {"name": name, "known": known}
             )
 
 

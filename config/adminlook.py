@@ -30,6 +30,10 @@ def _icon(request: HttpRequest) -> str:
     return static("icon.svg")
 
 
+def own_style(request: HttpRequest) -> str:
+    return static("css/admin.css")
+
+
 FAVICON = {"rel": "icon", "type": "image/svg+xml", "href": _icon}
 # Model, title and icon (Material Symbols) in the order of setting up a workspace.
 _PAGES = {

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
+from django.utils.translation import gettext_lazy as _
 
 from config import env
-from config.adminlook import FAVICON, PRIMARY
+from config.adminlook import FAVICON, PRIMARY, own_style
 from config.database import connection_settings
 
 # Lets Django's generic classes be subscripted as the type stubs have them.
@@ -197,9 +198,10 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 UNFOLD = {
     "SITE_TITLE": "Parley",
     "SITE_HEADER": "Parley",
-    "SITE_SUBHEADER": "Administration",
+    "SITE_SUBHEADER": _("Administration"),
     "SITE_SYMBOL": "forum",
     "SITE_FAVICONS": [FAVICON],
+    "STYLES": [own_style],
     "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "usage.dashboard.add_today",
     "COLORS": {"primary": PRIMARY},
@@ -207,11 +209,12 @@ UNFOLD = {
     "COMMAND": {"search_models": True},
 }
 UNFOLD_PLATFORM = {
-    "SITE_TITLE": "Parley platform",
-    "SITE_HEADER": "Parley platform",
+    "SITE_TITLE": _("Parley platform"),
+    "SITE_HEADER": _("Parley platform"),
     "SITE_SYMBOL": "domain",
     "SIDEBAR": {"navigation": "config.adminlook.platform_sidebar"},
     "SITE_FAVICONS": [FAVICON],
+    "STYLES": [own_style],
     "SHOW_BACK_BUTTON": True,
     "COLORS": {"primary": PRIMARY},
 }

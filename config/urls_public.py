@@ -3,8 +3,11 @@
 from django.urls import path
 from django.views.generic import TemplateView
 
+from config.modelnames import translate_names
 from tenants.admin import platform_site
 from usage import views_platform
+
+translate_names()
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, Literal, NamedTuple
 
+from llm.errors import gettext_noop
+
 # How LiteLLM itself would send the request: by OpenAI's SDK, by its own HTTP handler,
 # or by code made for one provider (see llm._requests).
 Way = Literal["sdk", "http", "azure", "anthropic", "gemini"]
@@ -24,15 +26,15 @@ class Lane(Enum):
 
     @property
     def label(self) -> str:
-        """A few words for people."""
+        """A few words for people; who shows it translates it."""
         return _LABELS[self]
 
 
 _LABELS: Final = {
-    Lane.OPENAI: "fast (OpenAI's format)",
-    Lane.ANTHROPIC: "fast (Anthropic's format)",
-    Lane.GEMINI: "fast (Gemini's format)",
-    Lane.MIDDLE: "middle (own connection, LiteLLM's parser)",
+    Lane.OPENAI: gettext_noop("fast (OpenAI's format)"),
+    Lane.ANTHROPIC: gettext_noop("fast (Anthropic's format)"),
+    Lane.GEMINI: gettext_noop("fast (Gemini's format)"),
+    Lane.MIDDLE: gettext_noop("middle (own connection, LiteLLM's parser)"),
     Lane.LITELLM: "LiteLLM",
 }
 

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 from unfold.widgets import (
@@ -21,7 +22,7 @@ from unfold.widgets import (
 )
 
 from tenants import hosts, services
-from tenants.adminsite import AdminSite, ModelAdmin, TabularInline
+from tenants.adminsite import AdminSite, ModelAdmin, StackedInline
 from tenants.models import Domain, Tenant
 
 # Wrong passwords for one name, and the seconds in which they are counted.
@@ -38,7 +39,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]  # untyped
         # Counted before the password is looked at, which takes long enough for many
         # attempts at once.
         if _counted(key) > ATTEMPTS:
-            raise ValidationError("Too many attempts. Try again in 5 minutes.")
+            raise ValidationError(gettext("Too many attempts. Try again in 5 minutes."))
         cleaned: dict[str, Any] = super().clean()
         cache.delete(key)
         return cleaned
@@ -59,7 +60,7 @@ class PlatformSite(AdminSite):
 
     settings_name = "UNFOLD_PLATFORM"
     login_form = SignInForm
-    index_title = "Tenants"
+    index_title = _("Tenants")
 
 
 platform_site = PlatformSite(name="platform")
@@ -67,14 +68,18 @@ platform_site = PlatformSite(name="platform")
 
 class TenantAddForm(forms.ModelForm[Tenant]):
     domain = forms.CharField(
+        label=_("Domain"),
         required=False,
         widget=UnfoldAdminTextInputWidget,
         help_text=_("Host name. Left empty: the slug and “.localhost”."),
     )
     owner_email = forms.EmailField(
-        widget=UnfoldAdminEmailInputWidget, help_text=_("Becomes the tenant's owner.")
+        label=_("Owner's e-mail"),
+        widget=UnfoldAdminEmailInputWidget,
+        help_text=_("Becomes the tenant's owner."),
     )
     owner_password = forms.CharField(
+        label=_("Owner's password"),
         required=False,
         widget=UnfoldAdminPasswordWidget,
         help_text=_("Left empty, the owner sets one by “Forgot your password?”."),
@@ -83,6 +88,7 @@ class TenantAddForm(forms.ModelForm[Tenant]):
     class Meta:
         model = Tenant
         fields = ["slug", "name"]
+        labels = {"slug": _("Slug"), "name": _("Name")}
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -110,13 +116,18 @@ class TenantAddForm(forms.ModelForm[Tenant]):
         """Tenants have no many-to-many fields; the admin calls this all the same."""
 
 
-class DomainInline(TabularInline[Domain, Tenant]):
+class DomainInline(StackedInline[Domain, Tenant]):
     model = Domain
     extra = 0
+    fields = [("domain", "is_primary")]
 
 
 @admin.register(Tenant, site=platform_site)
 class TenantAdmin(ModelAdmin[Tenant]):
+    when_empty = _(
+        "There is no tenant yet. Each has an address, people and data of its own. "
+        "Add the first one."
+    )
     list_display = ["name", "slug", "status", "created_at"]
     list_filter = ["status"]
     search_fields = ["name", "slug", "domains__domain"]
@@ -178,4 +189,17 @@ class TenantAdmin(ModelAdmin[Tenant]):
     ) -> None:
         for tenant in queryset:
             services.set_status(tenant=tenant, status=status)
-        messages.success(request, f"{len(queryset)} now {status.label.lower()}.")
+        text = (
+            ngettext(
+                "%(number)d tenant is suspended now.",
+                "%(number)d tenants are suspended now.",
+                len(queryset),
+            )
+            if status == Tenant.Status.SUSPENDED
+            else ngettext(
+                "%(number)d tenant is active now.",
+                "%(number)d tenants are active now.",
+                len(queryset),
+            )
+        )
+        messages.success(request, text % {"number": len(queryset)})

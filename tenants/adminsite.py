@@ -12,17 +12,18 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django_stubs_ext import StrPromise
 from unfold.decorators import action
 
 if TYPE_CHECKING:
-    from django.contrib.admin import AdminSite, TabularInline
+    from django.contrib.admin import AdminSite, StackedInline
     from django.contrib.admin import ModelAdmin as UnfoldAdmin
 else:
     from unfold.admin import ModelAdmin as UnfoldAdmin
-    from unfold.admin import TabularInline
+    from unfold.admin import StackedInline
     from unfold.sites import UnfoldAdminSite as AdminSite
 
-__all__ = ["AdminSite", "ModelAdmin", "TabularInline", "page_button"]
+__all__ = ["AdminSite", "ModelAdmin", "StackedInline", "page_button"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M", bound=Model)
@@ -32,7 +33,9 @@ _SECRETS = frozenset({"ciphertext", "digest", "password"})
 
 class ModelAdmin(UnfoldAdmin[M]):
     """Answers what no link of ours asks for as Django answers most of it: with 400, or
-    with the list and a word."""
+    with the list and a word. `when_empty` says what to do where a list has no rows."""
+
+    when_empty: StrPromise | str = ""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         asked = _SECRETS.isdisjoint(lookup.split("__"))
@@ -55,7 +58,7 @@ class ModelAdmin(UnfoldAdmin[M]):
         return super().response_action(request, queryset, *place)
 
 
-def page_button(title: str, *, path: str, icon: str) -> Callable[[F], F]:
+def page_button(title: str | StrPromise, *, path: str, icon: str) -> Callable[[F], F]:
     """A method that is a page of its own below a row's; its name goes into the admin's
     `actions_detail`. `icon` is one of Material Symbols."""
     decorate: Callable[[F], F] = action(description=title, url_path=path, icon=icon)

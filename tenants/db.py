@@ -40,7 +40,7 @@ class Scope:
     tenant_id: int
 
 
-PUBLIC = Scope(schema_name="public", slug="", name="Platform", tenant_id=0)
+PUBLIC = Scope(schema_name="public", slug="", name="Parley", tenant_id=0)
 # Lets django-tenants switch schemas by itself: migrations only, never in a server.
 EXPLICIT = Scope(schema_name="", slug="", name="", tenant_id=-1)
 

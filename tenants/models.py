@@ -12,12 +12,12 @@ from tenants.db import Scope
 # Lower case and no underscore: "t_" + slug with "_" for "-" is then one-to-one.
 SLUG = RegexValidator(
     r"\A[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?\Z",
-    "Use 1 to 40 lower-case letters, digits and hyphens, starting with a letter.",
+    _("Use 1 to 40 lower-case letters, digits and hyphens, starting with a letter."),
 )
 HOST_NAME = RegexValidator(
     r"\A(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z",
-    "Use a host name in lower case, without scheme, port or path.",
+    _("Use a host name in lower case, without scheme, port or path."),
 )
 
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
 from tenants import hosts
 from tenants.db import EXPLICIT, PUBLIC, entered
@@ -41,13 +42,19 @@ def create_tenant(
     SLUG(slug)
     HOST_NAME(domain)
     if domain == settings.PLATFORM_HOST:
-        raise ValidationError(f"{domain} is the platform's own address.")
+        raise ValidationError(
+            _("%(domain)s is the platform's own address.") % {"domain": domain}
+        )
     new = NewTenant(owner_email=owner_email, owner_password=owner_password)
     with entered(PUBLIC), transaction.atomic():
         if Tenant.objects.filter(slug=slug).exists():
-            raise ValidationError(f"There is already a tenant “{slug}”.")
+            raise ValidationError(
+                _("There is already a tenant “%(slug)s”.") % {"slug": slug}
+            )
         if Domain.objects.filter(domain=domain).exists():
-            raise ValidationError(f"{domain} already leads to a tenant.")
+            raise ValidationError(
+                _("%(domain)s already leads to a tenant.") % {"domain": domain}
+            )
         tenant = Tenant(
             slug=slug,
             name=name.strip() or slug,
@@ -58,7 +65,10 @@ def create_tenant(
             Domain.objects.create(tenant=tenant, domain=domain, is_primary=True)
         except IntegrityError as error:
             # Somebody else was making it, and has committed since we looked.
-            raise ValidationError(f"{slug} or {domain} has just been taken.") from error
+            raise ValidationError(
+                _("%(slug)s or %(domain)s has just been taken.")
+                % {"slug": slug, "domain": domain}
+            ) from error
         with entered(EXPLICIT):
             tenant.create_schema(check_if_exists=False, verbosity=0)
         with entered(tenant.scope):

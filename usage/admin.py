@@ -12,6 +12,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import DecimalField, Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, User
@@ -49,6 +50,9 @@ _AMOUNTS: dict[type[Field[Any, Any]], dict[str, Any]] = {
 class UsageRecordAdmin(ReadOnlyAdmin):
     """A correction is made by the command correct_usage."""
 
+    when_empty = _(
+        "Nothing was asked of a model yet. Each call stands here once it is over."
+    )
     list_display = [
         "created_at",
         "user",
@@ -74,6 +78,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
 
 @admin.register(DailyUsage)
 class DailyUsageAdmin(ReadOnlyAdmin):
+    when_empty = _("Nothing was asked of a model yet. The sums of each day stand here.")
     list_display = [
         *("day", "user", "agent", "api_key", "model", "kind", "calls", "failures"),
         *("total_tokens", "unpriced_tokens", "cost", "first_token", "duration"),
@@ -95,6 +100,10 @@ class DailyUsageAdmin(ReadOnlyAdmin):
 
 @admin.register(PriceRule)
 class PriceRuleAdmin(ModelAdmin[PriceRule]):
+    when_empty = _(
+        "Costs are counted by LiteLLM's list of prices. Add a price where yours "
+        "differs or the list has none."
+    )
     list_display = [
         "model",
         "effective_from",
@@ -110,6 +119,10 @@ class PriceRuleAdmin(ModelAdmin[PriceRule]):
 
 @admin.register(Budget)
 class BudgetAdmin(ModelAdmin[Budget]):
+    when_empty = _(
+        "There is no limit to what may be used. Add a budget for everybody, a "
+        "person, an agent or a key."
+    )
     list_display = ["subject", "period", "limits", "used", "state"]
     list_filter = ["scope", "period"]
     formfield_overrides = _AMOUNTS
@@ -172,31 +185,38 @@ class BudgetAdmin(ModelAdmin[Budget]):
     @admin.display(description=_("for"))
     def subject(self, budget: Budget) -> str:
         if budget.scope not in _KINDS:
-            return "everybody"
+            return gettext("everybody")
         names = getattr(budget, "names", None) or _names_of([budget])
-        gone = f"{budget.scope} {budget.subject_id}, which is gone"
+        gone = gettext("%(what)s %(number)s, which is gone") % {
+            "what": budget.get_scope_display(),
+            "number": budget.subject_id,
+        }
         return str(names.get((budget.scope, budget.subject_id), gone))
 
-    @admin.display
+    @admin.display(description=_("limits"))
     def limits(self, budget: Budget) -> str:
-        return " and ".join(limit for limit, _, _ in _limits(budget))
+        return _both(limit for limit, *_rest in _limits(budget))
 
     @admin.display(description=_("used in this period"))
     def used(self, budget: Budget) -> str:
-        return " and ".join(
-            f"{share} % of {limit}" for limit, share, _ in _limits(budget)
+        return _both(
+            gettext("%(share)d %% of %(limit)s") % {"share": share, "limit": limit}
+            for limit, share, _left in _limits(budget)
         )
 
     @admin.display(description=_("left in this period"))
     def left(self, budget: Budget) -> str:
         """Running replies hold something that they may give back."""
+        text = gettext("%(left)s of %(limit)s (%(share)d %% used)")
         lefts = ", ".join(
-            f"{left} of {limit} ({share} % used)"
+            text % {"left": left, "limit": limit, "share": share}
             for limit, share, left in _limits(budget)
         )
         held: int = getattr(budget, "period_reserved_tokens", 0)
         if held:
-            lefts += f"; {count(held)} tokens are held by running replies"
+            lefts += "; " + gettext("%(tokens)s tokens are held by running replies") % {
+                "tokens": count(held)
+            }
         return lefts
 
     @admin.display(description=_("starts anew"))
@@ -205,10 +225,12 @@ class BudgetAdmin(ModelAdmin[Budget]):
         span = month_of(now.first, now.zone) if budget.period == "month" else now
         return f"{span.end:%Y-%m-%d} ({now.zone.key})"
 
-    @admin.display
+    @admin.display(description=_("state"))
     def state(self, budget: Budget) -> str:
-        share = max(share for _, share, _ in _limits(budget))
-        return "used up" if share >= 100 else "nearly used up" if share >= 80 else "ok"
+        share = max(share for _limit, share, _left in _limits(budget))
+        if share >= 100:
+            return gettext("used up")
+        return gettext("nearly used up") if share >= 80 else gettext("ok")
 
 
 _KINDS: dict[str, type[Model]] = {"user": User, "agent": Agent, "key": ApiKey}
@@ -227,6 +249,11 @@ def _names_of(budgets: Iterable[Budget]) -> dict[tuple[str, int | None], str]:
     }
 
 
+def _both(limits: Iterable[str]) -> str:
+    """One limit, or that in tokens and that in money."""
+    return gettext(" and ").join(limits)
+
+
 def _limits(budget: Budget) -> list[tuple[str, int, str]]:
     """Each limit in words, how many percent of it are used, and what is left."""
     spent_tokens: int = getattr(budget, "period_spent_tokens", 0)
@@ -235,7 +262,8 @@ def _limits(budget: Budget) -> list[tuple[str, int, str]]:
     if budget.limit_tokens is not None:
         share = percent_of(spent_tokens, budget.limit_tokens)
         left = count(max(0, budget.limit_tokens - spent_tokens))
-        found.append((f"{count(budget.limit_tokens)} tokens", share, left))
+        limit = gettext("%(number)s tokens") % {"number": count(budget.limit_tokens)}
+        found.append((limit, share, left))
     if budget.limit_cost is not None:
         share = percent_of(spent_cost, budget.limit_cost)
         left = money(max(Decimal(0), budget.limit_cost - spent_cost))

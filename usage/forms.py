@@ -8,6 +8,8 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from accounts.models import ApiKey, User
@@ -32,20 +34,22 @@ class BudgetForm(forms.ModelForm[Budget]):
         User.objects.order_by("email"),
         required=False,
         widget=UnfoldAdminSelect2Widget,
-        help_text="Whatever they use, in pages and by their API keys.",
+        label=_("Person"),
+        help_text=_("Whatever they use, in pages and by their API keys."),
     )
     agent = forms.ModelChoiceField(
         Agent.objects.order_by("name"),
         required=False,
         widget=UnfoldAdminSelect2Widget,
-        help_text="All people together, as far as they use this agent.",
+        label=_("Agent"),
+        help_text=_("All people together, as far as they use this agent."),
     )
     key = forms.ModelChoiceField(
         ApiKey.objects.select_related("user"),
         required=False,
-        label="API key",
+        label=_("API key"),
         widget=UnfoldAdminSelect2Widget,
-        help_text="What programs use with this key.",
+        help_text=_("What programs use with this key."),
     )
 
     class Meta:
@@ -57,7 +61,7 @@ class BudgetForm(forms.ModelForm[Budget]):
         name = _SUBJECTS.get(cleaned.get("scope", ""))
         chosen = cleaned.get(name) if name else None
         if name and chosen is None and name not in self.errors:
-            self.add_error(name, "Choose whom the budget is for.")
+            self.add_error(name, gettext("Choose whom the budget is for."))
         self.instance.subject_id = chosen.pk if chosen else None
         return cleaned
 
@@ -74,6 +78,7 @@ class BudgetForm(forms.ModelForm[Budget]):
 class SettingsForm(forms.ModelForm[UsageSettings]):
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name) for name in sorted(available_timezones())],
+        label=_("Time zone"),
         initial=UsageSettings._meta.get_field("time_zone").default,
         widget=UnfoldAdminSelect2Widget,
         help_text=UsageSettings._meta.get_field("time_zone").help_text,

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Self
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from accounts.models import ApiKey, User
 from agents.models import Agent
@@ -131,7 +132,7 @@ def summarise(used: Used, group: Group) -> tuple[Sums, list[Sums]]:
     results: list[Sums] = []
     for row in found:
         key = _key(group, row.pop(field))
-        label = labels.get(key, key or "none")
+        label = labels.get(key, key or gettext("none"))
         results.append({"key": key, "label": label, **shown(row)})
     if group not in {"day", "month"}:
         results.sort(key=lambda row: (-row["cost"], -row["total_tokens"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from tenants.admin import platform_site
@@ -23,5 +24,9 @@ def totals(request: HttpRequest) -> HttpResponse:
             span = asked_month(None)
             used = DailyUsage.objects.between(span.first, span.last).totals()
         rows.append({"label": f"{tenant.name} ({tenant.slug})", **shown(used)})
-    context = {**platform_site.each_context(request), "rows": rows, "title": "Usage"}
+    context = {
+        **platform_site.each_context(request),
+        "rows": rows,
+        "title": gettext("Usage by tenant"),
+    }
     return render(request, "platform/usage.html", context)

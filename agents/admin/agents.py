@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, HttpResponseRedirect
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -30,6 +31,7 @@ _SHOWN = 50
 @admin.register(Agent)
 class AgentAdmin(KeptWhileUsed[Agent]):
     form = AgentForm
+    when_empty = _("People choose whom they talk to among agents. Make the first one.")
     list_display = [
         *("picture", "name", "slug", "model_id", "published", "visibility"),
         *("is_default", "position", "problem"),
@@ -56,8 +58,10 @@ class AgentAdmin(KeptWhileUsed[Agent]):
         (
             _("Parameters"),
             {
-                "description": "What is left empty is as the model has it. Not every "
-                "model takes every one; saving tells.",
+                "description": _(
+                    "What is left empty is as the model has it. Not every model takes "
+                    "every one; saving tells."
+                ),
                 "fields": [
                     ("temperature", "top_p"),
                     ("max_tokens", "seed"),
@@ -86,6 +90,16 @@ class AgentAdmin(KeptWhileUsed[Agent]):
             db_field, request, **{"form_class": PeopleField, **kwargs}
         )
 
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Without a menu to change or add people from here."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == "people":
+            for act in ("add", "change", "delete", "view"):
+                setattr(field.widget, f"can_{act}_related", False)
+        return field
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         return (
             super()
@@ -93,7 +107,7 @@ class AgentAdmin(KeptWhileUsed[Agent]):
             .order_by("-is_default", "position", "name", "pk")
         )
 
-    @admin.display(description="")
+    @admin.display(description=_("picture"))
     def picture(self, agent: Agent) -> str:
         return agent.emoji or agent.name[:1].upper()
 
@@ -101,13 +115,13 @@ class AgentAdmin(KeptWhileUsed[Agent]):
     def model_id(self, agent: Agent) -> str:
         return agent.revision.model if agent.revision else ""
 
-    @admin.display
+    @admin.display(description=_("problem"))
     def problem(self, agent: Agent) -> str:
         """Why its model cannot be asked."""
         if agent.pk is None:
-            return "none"
+            return gettext("none")
         providers = getattr(agent, "providers", None) or providers_by_name()
-        return problem_of(agent.revision, providers) or "none"
+        return problem_of(agent.revision, providers) or gettext("none")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """With the providers for `problem`, asked for once."""
@@ -131,7 +145,7 @@ class AgentAdmin(KeptWhileUsed[Agent]):
         found.pop("delete_selected", None)
         return found
 
-    @page_button("Revisions", path="revisions", icon="history")
+    @page_button(_("Revisions"), path="revisions", icon="history")
     def revisions_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """What changed when and by whom; any of them can come back."""
         agent = row(self, request, object_id)
@@ -144,7 +158,7 @@ class AgentAdmin(KeptWhileUsed[Agent]):
             request,
             agent,
             "agents/agent_revisions.html",
-            title=f"Revisions of {agent.name}",
+            title=gettext("Revisions of %(name)s") % {"name": agent.name},
             rows=_with_differences(revisions)[:_SHOWN],
         )
 
@@ -160,15 +174,18 @@ class AgentAdmin(KeptWhileUsed[Agent]):
             messages.error(request, said(error))
             return
         if restored is not None:
-            done = f"Revision {number} answers again, as revision {restored.number}."
-            self.log_change(request, agent, done)
+            done = gettext("Revision %(old)s answers again, as revision %(new)d.") % {
+                "old": number,
+                "new": restored.number,
+            }
+            made = {"name": gettext_noop("revision"), "object": str(restored.number)}
+            self.log_change(request, agent, [{"added": made}])
             messages.success(request, done)
 
     def _set_published(
         self, request: HttpRequest, queryset: QuerySet[Agent], published: bool
     ) -> None:
         author = request.user if isinstance(request.user, User) else None
-        done = "Published." if published else "Unpublished."
         for agent in queryset:
             try:
                 services.update_agent(agent=agent, author=author, published=published)
@@ -177,7 +194,9 @@ class AgentAdmin(KeptWhileUsed[Agent]):
             except NotFoundError:
                 continue  # deleted by somebody else
             else:
-                self.log_change(request, agent, done)
+                self.log_change(
+                    request, agent, [{"changed": {"fields": ["published"]}}]
+                )
 
     def get_form(
         self,
@@ -189,12 +208,6 @@ class AgentAdmin(KeptWhileUsed[Agent]):
         form = super().get_form(request, obj, change=change, **kwargs)
         by = request.user if isinstance(request.user, User) else None
         return type(form.__name__, (form,), {"author": by})
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Only what is an admin's: Django's list would have the titles of all people's
-        conversations with it. The service says whether there are any."""
-        agents = [str(agent) for agent in objs]
-        return agents, {self.opts.verbose_name_plural: len(agents)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         services.delete_agent(agent=obj)

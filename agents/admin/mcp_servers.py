@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
@@ -62,7 +63,7 @@ class McpServerForm(ServiceForm[McpServer]):
     def clean_headers(self) -> Any:
         headers = self.cleaned_data["headers"]
         if headers and not isinstance(headers, dict):
-            raise forms.ValidationError("Give an object of names and values.")
+            raise forms.ValidationError(gettext("Give an object of names and values."))
         return headers
 
     def keep(self, cleaned: dict[str, Any]) -> McpServer:
@@ -79,6 +80,10 @@ class McpServerForm(ServiceForm[McpServer]):
 @admin.register(McpServer)
 class McpServerAdmin(KeptWhileUsed[McpServer]):
     form = McpServerForm
+    when_empty = _(
+        "An MCP server gives tools to agents. Add one, check it, then list its "
+        "tools at an agent."
+    )
     list_display = ["name", "place", "enabled", "approval", "headers_set", "health"]
     list_filter = ["enabled", "approval"]
     search_fields = ["name", "url"]
@@ -94,7 +99,7 @@ class McpServerAdmin(KeptWhileUsed[McpServer]):
     @admin.display(description=_("headers"))
     def headers_set(self, server: McpServer) -> str:
         """Never the headers themselves."""
-        return "set" if server.has_headers else "none"
+        return gettext("set") if server.has_headers else gettext("none")
 
     @admin.display(description=_("URL or command"), ordering="url")
     def place(self, server: McpServer) -> str:
@@ -105,7 +110,7 @@ class McpServerAdmin(KeptWhileUsed[McpServer]):
         """As the last turn or check found it."""
         return "" if server._state.adding else health_of(server)
 
-    @page_button("Check", path="check", icon="network_check")
+    @page_button(_("Check"), path="check", icon="network_check")
     def check_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Asks for its tools and says in words what is wrong."""
         server = row(self, request, object_id)
@@ -117,7 +122,7 @@ class McpServerAdmin(KeptWhileUsed[McpServer]):
             request,
             server,
             "agents/mcp_server_check.html",
-            title=f"Check {server.name}",
+            title=gettext("Check %(name)s") % {"name": server.name},
             checked=checked,
         )
 

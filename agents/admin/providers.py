@@ -10,13 +10,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirect
+from django.utils.translation import gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from agents import asking, services
 from agents.admin.pages import KeptWhileUsed, admin_of, page, row, said
 from agents.draining import versions_of
 from agents.forms import ProviderForm
-from agents.models import Provider
+from agents.models import Credential, Provider
 from llm.errors import LLMError
 from llm.lanes import Lanes
 from tenants.adminsite import page_button
@@ -25,6 +26,7 @@ from tenants.adminsite import page_button
 @admin.register(Provider)
 class ProviderAdmin(KeptWhileUsed[Provider]):
     form = ProviderForm
+    when_empty = _("Agents answer with models of a provider. Add one, with its key.")
     list_display = ["name", "kind", "base_url", "lane", "enabled", "key"]
     list_filter = ["enabled", "kind"]
     search_fields = ["name", "base_url"]
@@ -44,16 +46,18 @@ class ProviderAdmin(KeptWhileUsed[Provider]):
     def key(self, provider: Provider) -> str | None:
         """Never the key itself."""
         since = getattr(provider, "key_updated_at", None)
-        return f"set on {since:%Y-%m-%d %H:%M} UTC" if since else None
+        if since is None:
+            return None
+        return gettext("set on %(moment)s") % {"moment": f"{since:%Y-%m-%d %H:%M} UTC"}
 
-    @admin.display
+    @admin.display(description=_("lane"))
     def lane(self, provider: Provider) -> str | None:
         """Of the kind, as llm.lanes and the operator's settings have it."""
         if not provider.kind:
             return None
-        return Lanes(settings.LLM_LANES).of(provider.kind).label
+        return gettext(Lanes(settings.LLM_LANES).of(provider.kind).label)
 
-    @page_button("Test", path="check", icon="network_check")
+    @page_button(_("Test"), path="check", icon="network_check")
     def check_page(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks for one token and says in words what is wrong."""
         provider = row(self, request, object_id)
@@ -72,16 +76,16 @@ class ProviderAdmin(KeptWhileUsed[Provider]):
             request,
             provider,
             "agents/provider_check.html",
-            title=f"Test {provider.name}",
+            title=gettext("Test %(name)s") % {"name": provider.name},
             tested=tested,
             problem=problem,
             model=model or next(iter(provider.model_names), ""),
         )
 
-    @page_button("Models", path="models", icon="list")
+    @page_button(_("Models"), path="models", icon="list")
     def models_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """What there is, to be offered and switched off by ticking."""
-        provider = row(self, request, object_id)
+        provider = _with_key(row(self, request, object_id))
         if request.method == "POST":
             offered = request.POST.getlist("offered")
             off = request.POST.getlist("off")
@@ -92,27 +96,36 @@ class ProviderAdmin(KeptWhileUsed[Provider]):
             except ValidationError as error:
                 messages.error(request, said(error))
             else:
-                self.log_change(request, provider, "Changed its models.")
-                messages.success(request, f"{len(offered)} models are offered now.")
-            return HttpResponseRedirect(request.path)
+                self.log_change(
+                    request, provider, [{"changed": {"fields": ["models"]}}]
+                )
+                text = ngettext(
+                    "%(number)d model is offered now.",
+                    "%(number)d models are offered now.",
+                    len(offered),
+                )
+                messages.success(request, text % {"number": len(offered)})
+                return HttpResponseRedirect(request.path)
+            # Shown again as it was ticked.
+            provider.model_names, provider.disabled_models = offered, off
         found: list[asking.ModelFacts] = []
         problem = ""
         try:
-            found = asking.models_of(_with_key(provider))
+            found = asking.models_of(provider)
         except LLMError as error:
-            problem = error.text
+            problem = gettext(error.text)
         return page(
             self,
             request,
             provider,
             "agents/provider_models.html",
-            title=f"Models of {provider.name}",
+            title=gettext("Models of %(name)s") % {"name": provider.name},
             models=found,
             known={model.name for model in found},
             problem=problem,
         )
 
-    @page_button("Keys", path="keys", icon="key")
+    @page_button(_("Keys"), path="keys", icon="key")
     def keys_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Rotate, watch the old versions drain, revoke."""
         provider = row(self, request, object_id)
@@ -124,7 +137,7 @@ class ProviderAdmin(KeptWhileUsed[Provider]):
             request,
             provider,
             "agents/provider_keys.html",
-            title=f"Keys of {provider.name}",
+            title=gettext("Keys of %(name)s") % {"name": provider.name},
             versions=versions_of(provider),
         )
 
@@ -133,8 +146,10 @@ class ProviderAdmin(KeptWhileUsed[Provider]):
             for credential in provider.credentials.active():
                 if str(credential.version) == request.POST["revoke"]:
                     services.revoke_credential(credential=credential)
-                    done = f"Version {credential.version} is revoked."
-                    self.log_change(request, provider, done)
+                    done = gettext("Version %(number)d is revoked.") % {
+                        "number": credential.version
+                    }
+                    self._log_key(request, provider, "deleted", credential)
                     messages.success(request, done)
             return
         try:
@@ -144,9 +159,18 @@ class ProviderAdmin(KeptWhileUsed[Provider]):
         except ValidationError as error:
             messages.error(request, said(error))
             return
-        done = f"Version {made.version} is what new answers take."
-        self.log_change(request, provider, done)
+        done = gettext("Version %(number)d is what new answers take.") % {
+            "number": made.version
+        }
+        self._log_key(request, provider, "added", made)
         messages.success(request, done)
+
+    def _log_key(
+        self, request: HttpRequest, provider: Provider, what: str, key: Credential
+    ) -> None:
+        """Told in the language of whoever reads the history, by Django."""
+        told = {"name": gettext_noop("key"), "object": str(key.version)}
+        self.log_change(request, provider, [{what: told}])
 
     def delete_model(self, request: HttpRequest, obj: Provider) -> None:
         services.delete_provider(provider=obj)

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.utils.translation import gettext, ngettext
 
 from agents.crypto import UnreadableCredentialError
 from agents.mcp.health import note_health
@@ -34,7 +35,7 @@ def check_server(server: McpServer) -> Checked:
     try:
         address = address_of(server)
     except UnreadableCredentialError:
-        detail = "Its headers cannot be decrypted; enter them again."
+        detail = gettext("Its headers cannot be decrypted; enter them again.")
         note_health(server.pk, 0, detail)
         return Checked(False, "mcp_headers_unreadable", detail, 0, [])
     client: Any = import_module("agents.mcp.client")  # the SDK is slow to import
@@ -43,11 +44,21 @@ def check_server(server: McpServer) -> Checked:
     note_health(server.pk, len(listing.tools), listing.failure)
     milliseconds = round((time.monotonic() - started) * 1000)
     if listing.failure:
-        detail = f"The server failed: {listing.failure}"
+        detail = gettext("The server failed: %(why)s") % {"why": listing.failure}
         return Checked(False, "mcp_server_failed", detail, milliseconds, [])
     tools = [
         {"name": tool.name, "description": tool.description}
         for tool in listing.tools.values()
     ]
-    count = f"It answered, with {len(tools)} tools." if tools else "It has no tools."
-    return Checked(True, "", count, milliseconds, tools)
+    return Checked(True, "", _counted(len(tools)), milliseconds, tools)
+
+
+def _counted(tools: int) -> str:
+    if not tools:
+        return gettext("It has no tools.")
+    text = ngettext(
+        "It answered, with %(number)d tool.",
+        "It answered, with %(number)d tools.",
+        tools,
+    )
+    return text % {"number": tools}

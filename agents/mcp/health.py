@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext
 
 from agents.models import McpServer
 
@@ -21,12 +22,23 @@ def note_health(server_id: int, tools: int, failure: str) -> None:
 def health_of(server: McpServer) -> str:
     """In words."""
     if not server.enabled:
-        return "Switched off."
+        return gettext("Switched off.")
     if server.asked_at is None:
-        return "Not asked yet."
+        return gettext("Not asked yet.")
     recent = timezone.now() - server.asked_at < timedelta(minutes=1)
-    when = "just now" if recent else f"{timesince(server.asked_at, depth=1)} ago"
+    when = (
+        gettext("just now")
+        if recent
+        else gettext("%(time)s ago") % {"time": timesince(server.asked_at, depth=1)}
+    )
     if server.failure:
-        return f"Failed {when}: {server.failure}"
-    tools = "1 tool" if server.tools_found == 1 else f"{server.tools_found} tools"
-    return f"Answered {when}, {tools}."
+        return gettext("Failed %(when)s: %(why)s") % {
+            "when": when,
+            "why": server.failure,
+        }
+    text = ngettext(
+        "Answered %(when)s, %(number)d tool.",
+        "Answered %(when)s, %(number)d tools.",
+        server.tools_found,
+    )
+    return text % {"when": when, "number": server.tools_found}

@@ -7,6 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from agents.errors import AgentInUseError, DefaultAgentError
@@ -81,7 +82,7 @@ def update_agent(
     """
     current = locked_agent(agent, all_others="is_default" in fields)
     if current.is_default and not fields.get("is_default", True):
-        message = "Make another agent the default instead."
+        message = _("Make another agent the default instead.")
         raise ValidationError({"is_default": message})
     is_default = fields.get("is_default", current.is_default)
     _save_agent(current, fields, is_default=is_default)
@@ -132,15 +133,15 @@ def _save_agent(agent: Agent, fields: Mapping[str, Any], *, is_default: bool) ->
             setattr(agent, name, fields[name])
     agent.full_clean(exclude=["revision"])
     if is_default and not agent.published:
-        message = "The default agent answers everybody and must be published."
+        message = _("The default agent answers everybody and must be published.")
         raise ValidationError({"published": message})
     if is_default and agent.visibility != Agent.Visibility.EVERYBODY:
-        message = "The default agent answers everybody."
+        message = _("The default agent answers everybody.")
         raise ValidationError({"visibility": message})
     try:
         with transaction.atomic():
             agent.save()
     except IntegrityError as error:  # somebody else was faster
-        raise ValidationError({"slug": "That slug is taken."}) from error
+        raise ValidationError({"slug": _("That slug is taken.")}) from error
     if "people" in fields:
         agent.people.set(fields["people"])

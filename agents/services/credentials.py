@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from agents.crypto import UnreadableCredentialError, encrypt, reencrypted
 from agents.models import LOCAL, Credential, McpServer, Provider
@@ -25,12 +26,12 @@ def set_provider_key(*, provider: Provider, api_key: str) -> Credential:
     """
     secret = api_key.strip()
     if provider.kind == LOCAL:
-        raise ValidationError({"api_key": "The local model takes no key."})
+        raise ValidationError({"api_key": _("The local model takes no key.")})
     # It travels in a header line.
     if not (
         secret.isascii() and secret.isprintable() and 0 < len(secret) <= KEY_LENGTH
     ):
-        raise ValidationError({"api_key": "That is not a key of a provider."})
+        raise ValidationError({"api_key": _("That is not a key of a provider.")})
     # The lock on the provider's row makes two rotations at once count up.
     newest = locked_provider(provider).credentials.aggregate(Max("version"))
     return Credential.objects.create(

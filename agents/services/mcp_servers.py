@@ -11,6 +11,7 @@ from typing import Final, TypedDict, Unpack
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from agents.addresses import check_host, check_page
 from agents.crypto import encrypt
@@ -55,12 +56,12 @@ def update_mcp_server(
     with transaction.atomic():
         current = _locked(server)
         if fields.get("name", current.name) != current.name and agents_using(current):
-            message = "Agents name its tools by it, so it cannot change."
+            message = _("Agents name its tools by it, so it cannot change.")
             raise ValidationError({"name": message})
         moves = fields.get("url", current.url) != current.url
         if moves and current.has_headers and "headers" not in fields:
             # Else whoever may not read them could have them sent elsewhere.
-            message = "The headers would go to another address: enter them again."
+            message = _("The headers would go to another address: enter them again.")
             raise ValidationError({"headers": message})
         return _save(current, fields)
 
@@ -99,7 +100,7 @@ def _save(server: McpServer, fields: McpServerFields) -> McpServer:
     if "allowed_tools" in fields:
         server.allowed_tools = list(dict.fromkeys(fields["allowed_tools"]))
         if len(server.allowed_tools) > ALLOWED_LIMIT:
-            message = f"Give at most {ALLOWED_LIMIT} tools."
+            message = _("Give at most %(limit)d tools.") % {"limit": ALLOWED_LIMIT}
             raise ValidationError({"allowed_tools": message})
     _check_place(server)
     server.full_clean()
@@ -109,7 +110,7 @@ def _save(server: McpServer, fields: McpServerFields) -> McpServer:
         with transaction.atomic():
             server.save()
     except IntegrityError as error:  # somebody else was faster
-        raise ValidationError({"name": "That name is taken."}) from error
+        raise ValidationError({"name": _("That name is taken.")}) from error
     return server
 
 
@@ -125,18 +126,18 @@ def _check_url(url: str) -> None:
 
 def _check_place(server: McpServer) -> None:
     if bool(server.url) == bool(server.command):
-        raise ValidationError({"url": "Give either a URL or a command."})
+        raise ValidationError({"url": _("Give either a URL or a command.")})
     if not server.command:
         return
     if not settings.ALLOW_STDIO_TOOLS:
-        message = "The operator of this installation allows no commands."
+        message = _("The operator of this installation allows no commands.")
         raise ValidationError({"command": message})
     try:
         if shlex.split(server.command):
             return
     except ValueError:
         pass
-    raise ValidationError({"command": "That is not a command."})
+    raise ValidationError({"command": _("That is not a command.")})
 
 
 def _sealed(headers: Mapping[str, object]) -> str:
@@ -151,10 +152,10 @@ def _sealed(headers: Mapping[str, object]) -> str:
             and value.isprintable()
         )
         if not good:
-            message = "Give names and values of HTTP headers."
+            message = _("Give names and values of HTTP headers.")
             raise ValidationError({"headers": message})
     text = json.dumps(headers)
     if len(text) > HEADERS_LENGTH:
-        message = f"Give at most {HEADERS_LENGTH} characters."
+        message = _("Give at most %(limit)d characters.") % {"limit": HEADERS_LENGTH}
         raise ValidationError({"headers": message})
     return encrypt(text)

@@ -6,6 +6,7 @@ from typing import TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from agents.addresses import check_base_url, check_host
 from agents.errors import ProviderInUseError
@@ -49,13 +50,13 @@ def _update_provider(provider: Provider, fields: ProviderFields) -> Provider:
     current = locked_provider(provider)
     name = fields.get("name", current.name)
     if name != current.name and Agent.objects.using_provider(current).exists():
-        message = "Agents name their model by it, so it cannot change."
+        message = _("Agents name their model by it, so it cannot change.")
         raise ValidationError({"name": message})
     place = (current.kind, current.base_url)
     moves = place != (fields.get("kind", place[0]), fields.get("base_url", place[1]))
     if moves and "api_key" not in fields and current.credentials.active().exists():
         # Else whoever may not read the key could have it sent to an address of theirs.
-        message = "The key would go to another address: enter it again."
+        message = _("The key would go to another address: enter it again.")
         raise ValidationError({"api_key": message})
     return _save_provider(current, fields)
 
@@ -82,7 +83,9 @@ def _save_provider(provider: Provider, fields: ProviderFields) -> Provider:
     )
     provider.enabled = fields.get("enabled", provider.enabled)
     if provider.kind not in provider_names():
-        raise ValidationError({"kind": f"There is no provider “{provider.kind}”."})
+        raise ValidationError(
+            {"kind": _("There is no provider “%(name)s”.") % {"name": provider.kind}}
+        )
     provider.full_clean()
     if "kind" in fields or "base_url" in fields:
         check_base_url(provider.kind, provider.base_url)
@@ -90,7 +93,7 @@ def _save_provider(provider: Provider, fields: ProviderFields) -> Provider:
         with transaction.atomic():
             provider.save()
     except IntegrityError as error:  # somebody else was faster
-        raise ValidationError({"name": "That name is taken."}) from error
+        raise ValidationError({"name": _("That name is taken.")}) from error
     if "api_key" in fields:
         key = fields["api_key"]
         if key is None:
@@ -104,7 +107,8 @@ def _clean_models(field: str, models: list[str]) -> list[str]:
     """Without repeats, in the given order."""
     clean = list(dict.fromkeys(name.strip() for name in models))
     if len(clean) > MODELS_LIMIT:
-        raise ValidationError({field: f"Give at most {MODELS_LIMIT} models."})
+        message = _("Give at most %(limit)d models.") % {"limit": MODELS_LIMIT}
+        raise ValidationError({field: message})
     for name in clean:
         try:
             MODEL_NAME(name)

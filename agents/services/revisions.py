@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from agents import variables
@@ -94,7 +95,7 @@ def restore_revision(
 
 def _check_prompt(prompt: str) -> None:
     if len(prompt) > PROMPT_LENGTH:
-        message = f"Give at most {PROMPT_LENGTH} characters."
+        message = _("Give at most %(limit)d characters.") % {"limit": PROMPT_LENGTH}
         raise ValidationError({"system_prompt": message})
     try:
         variables.check(prompt)
@@ -106,7 +107,7 @@ def _clean_fallbacks(draft: AgentRevision) -> list[str]:
     """Without repeats and without the model itself."""
     clean = [name for name in dict.fromkeys(draft.fallbacks) if name != draft.model]
     if len(clean) > FALLBACKS_LIMIT:
-        message = f"Give at most {FALLBACKS_LIMIT} other models."
+        message = _("Give at most %(limit)d other models.") % {"limit": FALLBACKS_LIMIT}
         raise ValidationError({"fallbacks": message})
     return clean
 
@@ -115,17 +116,18 @@ def _check_tools(names: Sequence[str]) -> None:
     """Of MCP servers only the names are known here: they are asked when they are used,
     and may have other tools by then."""
     if len(names) > TOOLS_LIMIT:
-        raise ValidationError({"tools": f"Give at most {TOOLS_LIMIT} tools."})
+        message = _("Give at most %(limit)d tools.") % {"limit": TOOLS_LIMIT}
+        raise ValidationError({"tools": message})
     servers = set(McpServer.objects.values_list("name", flat=True))
     for name in names:
         server, separator, tool = name.partition(SEPARATOR)
         from_server = separator and tool and server in servers
         if not NAME.fullmatch(name) or not (name in built_in() or from_server):
             known = ", ".join(built_in())
-            message = (
-                f"There is no tool “{name[:80]}”; known are {known}, and "
+            message = _(
+                "There is no tool “%(name)s”; known are %(known)s, and "
                 "<server>__<tool> of an MCP server that is set up here."
-            )
+            ) % {"name": name[:80], "known": known}
             raise ValidationError({"tools": message})
 
 
@@ -140,9 +142,9 @@ def _require_models(draft: AgentRevision) -> None:
     for field, models in (("model", [draft.model]), ("fallbacks", draft.fallbacks)):
         for name in (model.partition("/")[0] for model in models):
             if name not in providers:
-                message = f"There is no provider “{name}” here."
+                message = _("There is no provider “%(name)s” here.") % {"name": name}
                 raise ValidationError({field: message})
-    name, _, model = draft.model.partition("/")
+    name, _slash, model = draft.model.partition("/")
     try:
         require_taken(draft.parameters, kind=providers[name].kind, model=model)
     except ValidationError as error:

@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from agents.models import Provider
 from chat.models import ChatSettings
@@ -17,7 +19,8 @@ from tenants.adminsite import ModelAdmin
 
 class ChatSettingsForm(forms.ModelForm[ChatSettings]):
     search_language = forms.ChoiceField(
-        help_text=ChatSettings._meta.get_field("search_language").help_text
+        label=_("Search language"),
+        help_text=ChatSettings._meta.get_field("search_language").help_text,
     )
 
     class Meta:
@@ -37,7 +40,9 @@ class ChatSettingsForm(forms.ModelForm[ChatSettings]):
     def clean_title_model(self) -> str:
         model: str = self.cleaned_data["title_model"]
         if model and not Provider.objects.offers(model):
-            raise forms.ValidationError("No enabled provider here offers that model.")
+            raise forms.ValidationError(
+                gettext("No enabled provider here offers that model.")
+            )
         return model
 
 
@@ -47,12 +52,12 @@ class ChatSettingsAdmin(ModelAdmin[ChatSettings]):
     readonly_fields = ["search_index"]
     fields = [*ChatSettingsForm.Meta.fields, "search_index"]
 
-    @admin.display
+    @admin.display(description=_("search index"))
     def search_index(self, settings: ChatSettings) -> str:
         """Whether older texts are in the language chosen last."""
         if settings.reindex_from is None:
-            return "complete"
-        return "being written anew; until then some older texts are not found"
+            return gettext("complete")
+        return gettext("being written anew; until then some older texts are not found")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -9,6 +9,8 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import APIError
 from accounts.models import User
@@ -31,7 +33,7 @@ admin.site.unregister(Agent)
 class TriedAgentAdmin(AgentAdmin):
     actions_detail = [*AgentAdmin.actions_detail, "try_page"]
 
-    @page_button("Try", path="try", icon="science")
+    @page_button(_("Try"), path="try", icon="science")
     def try_page(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """One question, answered as a draft would; nothing is published by it."""
         agent = row(self, request, object_id)
@@ -59,7 +61,7 @@ class TriedAgentAdmin(AgentAdmin):
             request,
             agent,
             "agents/agent_try.html",
-            title=f"Try {agent.name}",
+            title=gettext("Try %(name)s") % {"name": agent.name},
             draft=draft | {"parameters": parameters},
             asked=asked,
             past=mine.order_by("-created_at")[:_PAST],
@@ -87,8 +89,8 @@ def _try(
     except APIError as error:
         return None, error.detail
     except LLMError as error:
-        return None, error.text
-    return tried, tried.failure.text if tried.failure else ""
+        return None, gettext(error.text)
+    return tried, gettext(tried.failure.text) if tried.failure else ""
 
 
 def _lines(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import MODEL_ID
@@ -58,7 +59,7 @@ class ChatSettings(models.Model):
         ]
 
     def __str__(self) -> str:
-        return "Chat settings"
+        return gettext("Chat settings")
 
     @classmethod
     def current(cls) -> ChatSettings:

@@ -111,7 +111,7 @@ class ShareEvent(models.Model):
     # Empty where nobody in particular did it: a conversation past its retention.
     actor = models.CharField("by", max_length=254, blank=True)
     whom = models.CharField("with", max_length=254)
-    role = models.CharField(max_length=12)
+    role = models.CharField(max_length=12, choices=Share.Role.choices)
     conversation_id = models.CharField("conversation", max_length=64)
     share_id = models.CharField("share", max_length=64)
     expires_at = models.DateTimeField(null=True)
@@ -125,4 +125,4 @@ class ShareEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.whom}"
+        return f"{self.get_action_display()}: {self.whom}"

@@ -107,9 +107,9 @@ def test_an_action_on_many_skips_what_is_none_and_is_in_the_history(
     assert admin.post("/admin/agents/agent/", act).status_code == 302
     with entered(acme.scope):
         assert Agent.objects.get(published=False) == made
-        assert LogEntry.objects.get().change_message == "Unpublished."
+        assert LogEntry.objects.get().get_change_message() == "Changed published."
     history = admin.get(f"/admin/agents/agent/{made.pk}/history/").content.decode()
-    assert "Unpublished." in history
+    assert "Changed published." in history
 
 
 def test_deleting_an_agent_shows_nobodys_conversations(

@@ -70,18 +70,18 @@ class Budget(models.Model):
                 fields=["scope", "subject_id", "period"],
                 nulls_distinct=False,
                 name="budget_once",
-                violation_error_message="There is such a budget already.",
+                violation_error_message=_("There is such a budget already."),
             ),
             models.CheckConstraint(
                 condition=Q(scope="tenant", subject_id=None)
                 | (~Q(scope="tenant") & Q(subject_id__isnull=False)),
                 name="budget_subject",
-                violation_error_message="Give a subject for all but the tenant.",
+                violation_error_message=_("Give a subject for all but the tenant."),
             ),
             models.CheckConstraint(
                 condition=Q(limit_tokens__isnull=False) | Q(limit_cost__isnull=False),
                 name="budget_limits_something",
-                violation_error_message="Give a limit in tokens or in money.",
+                violation_error_message=_("Give a limit in tokens or in money."),
             ),
         ]
 

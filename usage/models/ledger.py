@@ -152,7 +152,7 @@ class UsageRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.model} {self.total_tokens} tokens"
+        return f"{self.model} {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:

@@ -12,11 +12,15 @@ from django.core.validators import (
 )
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 PATTERN = RegexValidator(
     r"\A[^\s\x00-\x1f]{1,201}\Z",
-    "Write <provider name>/<model>, for example openai/gpt-4o; * stands for anything.",
+    _(
+        "Write <provider name>/<model>, for example openai/gpt-4o; * stands for "
+        "anything."
+    ),
 )
 # A dollar a token: whatever 2**31 tokens cost still fits the ledger.
 _MOST = Decimal(1_000_000)
@@ -73,4 +77,7 @@ class PriceRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.model} from {self.effective_from:%Y-%m-%d}"
+        return gettext("%(model)s from %(day)s") % {
+            "model": self.model,
+            "day": f"{self.effective_from:%Y-%m-%d}",
+        }

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey
 from agents.models import Agent
+from usage.models.ledger import UsageRecord
 from usage.querysets import DailyUsageQuerySet, MonthlyUsageQuerySet
 
 
@@ -43,7 +44,7 @@ class _Usage(models.Model):
         verbose_name="API key",
     )
     model = models.CharField(max_length=201)
-    kind = models.CharField(max_length=12)
+    kind = models.CharField(max_length=12, choices=UsageRecord.Kind.choices)
     calls = models.BigIntegerField("calls")
     failures = models.BigIntegerField(help_text=_("Failed or interrupted calls."))
     estimated_calls = models.BigIntegerField(help_text=_("Calls that we counted."))
@@ -84,7 +85,7 @@ class DailyUsage(_Usage):
         indexes = [models.Index(fields=["user", "day"], name="daily_usage_by_user")]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.model} {self.total_tokens} tokens"
+        return f"{self.day} {self.model}"
 
 
 class MonthlyUsage(_Usage):
@@ -108,4 +109,4 @@ class MonthlyUsage(_Usage):
         indexes = [models.Index(fields=["user", "month"], name="monthly_usage_by_user")]
 
     def __str__(self) -> str:
-        return f"{self.month:%Y-%m} {self.model} {self.total_tokens} tokens"
+        return f"{self.month:%Y-%m} {self.model}"

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import connection, models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -19,7 +20,9 @@ def check_time_zone(name: str) -> None:
             cursor.execute(known, [name])
             if cursor.fetchone()[0]:
                 return
-    raise ValidationError("Give the name of a time zone, for example Europe/Berlin.")
+    raise ValidationError(
+        gettext("Give the name of a time zone, for example Europe/Berlin.")
+    )
 
 
 def _limit(name: str) -> models.PositiveIntegerField[int | None, int | None]:
@@ -59,7 +62,7 @@ class UsageSettings(models.Model):
         ]
 
     def __str__(self) -> str:
-        return "Usage settings"
+        return gettext("Limits and warnings")
 
     @classmethod
     def current(cls) -> UsageSettings:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
+from django.utils.translation import gettext
 
 from accounts.models import ApiKey, User
 from agents.models import Agent
@@ -33,13 +34,19 @@ def save_budget(*, budget: Budget, **fields: Any) -> Budget:
     for name, value in fields.items():
         is_other = not budget._state.adding and getattr(budget, name) != value
         if name in _FIXED and is_other:
-            raise ValidationError({name: "This cannot change: make another budget."})
+            message = gettext("This cannot change: make another budget.")
+            raise ValidationError({name: message})
         setattr(budget, name, value)
     budget.full_clean()
     subjects = _SUBJECTS.get(budget.scope)
     known = subjects is None or subjects._default_manager.filter(pk=budget.subject_id)
     if not known:
-        raise ValidationError({"subject_id": f"There is no such {budget.scope}."})
+        messages = {
+            "user": gettext("There is no such person."),
+            "agent": gettext("There is no such agent."),
+            "key": gettext("There is no such API key."),
+        }
+        raise ValidationError({"subject_id": messages[budget.scope]})
     budget.save()
     return budget
 

@@ -50,7 +50,10 @@ def money(cost: Decimal | int) -> str:
 @register.filter
 def seconds(milliseconds: int | None) -> str:
     """Of a mean, which there may be none of."""
-    return "-" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
+    if milliseconds is None:
+        return "-"
+    number = number_format(f"{milliseconds / 1000:.1f}", use_l10n=True)
+    return gettext("%(number)s s") % {"number": number}
 
 
 @register.filter

@@ -89,6 +89,10 @@ class TenantAddForm(forms.ModelForm[Tenant]):
         model = Tenant
         fields = ["slug", "name"]
         labels = {"slug": _("Slug"), "name": _("Name")}
+        widgets = {
+            "slug": UnfoldAdminTextInputWidget,
+            "name": UnfoldAdminTextInputWidget,
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

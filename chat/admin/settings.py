@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from agents.models import Provider
 from chat.models import ChatSettings
@@ -20,6 +21,7 @@ from tenants.adminsite import ModelAdmin
 class ChatSettingsForm(forms.ModelForm[ChatSettings]):
     search_language = forms.ChoiceField(
         label=_("Search language"),
+        widget=UnfoldAdminSelectWidget,
         help_text=ChatSettings._meta.get_field("search_language").help_text,
     )
 

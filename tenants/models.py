@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
@@ -59,6 +62,9 @@ class Domain(DomainMixin):  # type: ignore[misc]  # untyped package
     def clean(self) -> None:
         self.domain: str = self.domain.strip().lower()
         HOST_NAME(self.domain)
+        if self.domain == settings.PLATFORM_HOST:
+            message = gettext("%(domain)s is the platform's own address.")
+            raise ValidationError({"domain": message % {"domain": self.domain}})
 
     def __str__(self) -> str:
         return str(self.domain)

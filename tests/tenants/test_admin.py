@@ -57,3 +57,5 @@ def test_a_new_domain_leads_to_its_tenant_at_once(
     assert [each.scope for each in met] == [None], "it was asked for too early"
     found = async_to_sync(hosts.resolve)("chat.acme.test")
     assert found.scope == acme.scope
+    refused = platform.post(url, form | {"domains-1-domain": "localhost"})
+    assert "is the platform&#x27;s own address." in refused.content.decode()

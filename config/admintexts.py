@@ -70,6 +70,9 @@ DJANGO: Final = (
     ),
     gettext_noop("Disable password-based authentication"),
     gettext_noop("Enable password-based authentication"),
+    # REST framework has other words for these two.
+    gettext_noop("Enter a valid URL."),
+    gettext_noop("Enter a valid email address."),
     gettext_noop("Error:"),
     gettext_noop("Forgotten your login credentials?"),
     gettext_noop("In case you’ve forgotten, you are:"),

@@ -185,14 +185,18 @@ def host_of(tenant: Tenant | str) -> str:
 def session_cookie(tenant: Tenant, name: str) -> dict[str, str]:
     """The cookie of a session in which one of the cast is signed in."""
     with entered(tenant.scope):
-        user: User = person(tenant, name)
-        session = SessionStore()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.save()
-        assert session.session_key
-        return {settings.SESSION_COOKIE_NAME: session.session_key}
+        return cookie_of(person(tenant, name))
+
+
+def cookie_of(user: User) -> dict[str, str]:
+    """The same of anybody. Call it inside the person's scope."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    assert session.session_key
+    return {settings.SESSION_COOKIE_NAME: session.session_key}
 
 
 def server_environment(database_url: str, folder: Path) -> dict[str, str]:

@@ -89,7 +89,7 @@ def test_a_provider_is_added_tested_and_answers_in_the_chat(
         page.locator("a[href$='/models/']").click()
         page.get_by_label("Offer mock-200x50ms-0ms").check()
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_text("1 models are offered now.")).to_be_visible()
+        expect(page.get_by_text("1 model is offered now.")).to_be_visible()
         page.get_by_role("link", name="Back to own").click()
         page.locator("a[href$='/check/']").click()
         page.get_by_role("button", name="Test now").click()

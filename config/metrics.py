@@ -30,6 +30,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from chat.sse import EventStreamResponse
+from config import statics
 from config.metrics_folder import forget_dead, shared_folder, show_alive
 from tenants.middleware import ANY_HOST, AsyncMiddleware
 
@@ -136,9 +137,7 @@ class MetricsMiddleware(AsyncMiddleware):
         started = time.perf_counter()
         with IN_PROGRESS.track_inprogress():
             response = await self.get_response(request)
-        if request.path not in ANY_HOST and not request.path.startswith(
-            settings.STATIC_URL
-        ):
+        if request.path not in ANY_HOST and not request.path.startswith(statics.PREFIX):
             _count(request, response, time.perf_counter() - started)
         return response
 

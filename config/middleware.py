@@ -7,9 +7,13 @@ the session's save, so here they run where the request runs.
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import structlog
 from csp import middleware as csp
@@ -19,14 +23,23 @@ from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware import clickjacking, common, csrf, security
+from django.middleware.gzip import GZipMiddleware
 from django.utils.functional import cached_property
 from servestatic.middleware import ServeStaticMiddleware
+from servestatic.responders import StaticFile
 
+from config import statics
 from tenants.db import scope, unit
 from tenants.middleware import PROGRAMS, AsyncMiddleware
+
+# What is worth compressing.
+_TEXTS = ("text/", "application/json", "image/svg+xml")
+# Bytes that are compressed in the loop, which takes less than a millisecond; a thread
+# does it for more, so that no stream waits.
+_IN_LOOP_MAX = 32 * 1024
 
 
 class RequestIdMiddleware(AsyncMiddleware):
@@ -93,7 +106,90 @@ class InLoop:
 
 
 class StaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]  # untyped
-    """servestatic's, which is async by itself."""
+    """servestatic's, which is async by itself. What is text goes out compressed, from
+    memory: each file is read and compressed when it is first asked for."""
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        self._compressed: WeakKeyDictionary[StaticFile, bytes] = WeakKeyDictionary()
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        name = statics.without_digest(request.path_info)
+        of_another = name and not request.path_info.startswith(settings.STATIC_URL)
+        if of_another and (found := self.files.get(settings.STATIC_URL + name)):
+            # A page of another version asks. What there is now is what it gets; but not
+            # to keep, for the other version may be the newer one.
+            answer = await self.aserve(found, request)
+            answer.headers["Cache-Control"] = "no-cache"
+            return answer
+        answered: HttpResponseBase = await super().__call__(request)
+        return answered
+
+    async def aserve(self, found: Any, request: HttpRequest) -> HttpResponseBase:
+        answer: HttpResponseBase
+        if self._is_worth_compressing(found, request):
+            answer = await self._serve_compressed(found, request)
+        else:
+            answer = await super().aserve(found, request)
+        return answer
+
+    def _is_worth_compressing(self, found: Any, request: HttpRequest) -> bool:
+        asked = request.META
+        return (
+            request.method == "GET"
+            and isinstance(found, StaticFile)
+            and "gzip" in asked.get("HTTP_ACCEPT_ENCODING", "")
+            and "HTTP_RANGE" not in asked
+            and not found.is_not_modified(asked)
+            and self.media_types.get_type(_path(found)).startswith(_TEXTS)
+        )
+
+    async def _serve_compressed(
+        self, found: StaticFile, request: HttpRequest
+    ) -> HttpResponse:
+        content = self._compressed.get(found)
+        if content is None:
+            content = await asyncio.to_thread(_compress_file, _path(found))
+            self._compressed[found] = content
+        _, headers = found.get_path_and_headers(request.META)
+        fields = {name: value for name, value in headers if value is not None}
+        fields |= {
+            "Content-Encoding": "gzip",
+            "Content-Length": str(len(content)),
+            "Vary": "Accept-Encoding",
+        }
+        return HttpResponse(content, headers=fields)
+
+    def immutable_file_test(self, path: str, url: str) -> bool:
+        return not settings.DEBUG and url.startswith(settings.STATIC_URL)
+
+
+def _path(found: StaticFile) -> str:
+    path: str = found.get_path_and_headers({})[0]
+    return path
+
+
+def _compress_file(path: str) -> bytes:
+    return gzip.compress(Path(path).read_bytes(), mtime=0)
+
+
+class CompressionMiddleware(InLoop, GZipMiddleware):
+    """Django's, which adds some random bytes against who measures lengths, for what is
+    whole. Streams pass as they are: a reader waits for each of their pieces."""
+
+    async def respond(
+        self: Any, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if response.streaming or not response.headers.get(
+            "Content-Type", ""
+        ).startswith(_TEXTS):
+            return response
+        answer: HttpResponseBase
+        if len(response.content) < _IN_LOOP_MAX:  # type: ignore[attr-defined]
+            answer = self.process_response(request, response)
+        else:  # zlib lets go of the interpreter
+            answer = await asyncio.to_thread(self.process_response, request, response)
+        return answer
 
 
 class SecurityMiddleware(InLoop, security.SecurityMiddleware):

@@ -12,7 +12,7 @@ from typing import Any
 import django_stubs_ext
 from django.utils.translation import gettext_lazy as _
 
-from config import env
+from config import env, statics
 from config.adminlook import FAVICON, PRIMARY, own_style
 from config.database import connection_settings
 
@@ -119,6 +119,7 @@ MIDDLEWARE = [
     "config.metrics.MetricsMiddleware",
     "config.middleware.RequestIdMiddleware",
     "config.middleware.StaticMiddleware",
+    "config.middleware.CompressionMiddleware",
     # Before the tenant, whose refusals are pages too.
     "accounts.middleware.PreferencesMiddleware",
     "tenants.middleware.TenantMiddleware",
@@ -302,8 +303,8 @@ CACHES = {
     }
 }
 MEDIA_ROOT = DATA_DIR / "media"
-STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_URL = statics.address(STATICFILES_DIRS[0])
 STORAGES = {
     "default": {"BACKEND": "tenants.storage.TenantStorage"},
     "staticfiles": {

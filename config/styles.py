@@ -55,19 +55,23 @@ def _content(name: str) -> bytes:
     return _read(name) if settings.DEBUG else _remembered(name)
 
 
+def _digest(name: str) -> str:
+    return hashlib.sha256(_content(name)).hexdigest()[:12]
+
+
 @register.simple_tag
 def styles(name: str) -> str:
-    digest = hashlib.sha256(_content(name)).hexdigest()[:12]
-    return reverse("styles", args=[name, digest])
+    return reverse("styles", args=[name, _digest(name)])
 
 
 @require_safe
 def sheet(request: HttpRequest, name: str, digest: str) -> HttpResponse:
-    """Any digest is answered with what there is now: during an update a page of the
-    old version may ask the new one."""
+    """Any digest is answered with what there is now, but only its own for good: during
+    an update a page of one version may ask the other."""
     if name not in SHEETS:
         raise Http404
-    headers = {"Cache-Control": _KEPT, "Vary": "Accept-Encoding"}
+    cached = _KEPT if digest == _digest(name) else "no-cache"
+    headers = {"Cache-Control": cached, "Vary": "Accept-Encoding"}
     content = _content(name)
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         content, headers["Content-Encoding"] = _packed(content), "gzip"

@@ -24,15 +24,17 @@ from django.views.decorators.http import require_safe
 SHEETS: Final = {
     "chat": (
         "base",
+        "fields",
         "reply",
         "special",
         "frame",
         "chat",
         "controls",
+        "chooser",
         "sharing",
         "output",
     ),
-    "pages": ("base", "frame", "pages", "sharing", "output"),
+    "pages": ("base", "fields", "frame", "pages", "sharing", "output"),
 }
 _KEPT = "public, max-age=31536000, immutable"
 

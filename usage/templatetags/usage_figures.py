@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -27,6 +29,25 @@ _GROUPS = {
 @register.filter
 def count(number: int) -> str:
     return number_format(number, use_l10n=True, force_grouping=True)
+
+
+@register.filter(expects_localtime=True)
+def stamp(moment: date, form: str = "Y-m-d") -> str:
+    """A day or a time as figures, which keep their order where text runs from the right
+    to the left too."""
+    return format_html('<bdi dir="ltr">{}</bdi>', date_format(moment, form))
+
+
+@register.filter
+def within(words: str) -> str:
+    """As they stand inside a sentence; a German noun keeps its capital."""
+    return words[:1].lower() + words[1:]
+
+
+@register.filter
+def name_of(line: dict[str, Any]) -> str:
+    """Of a line of usage.summaries."""
+    return gettext("none") if line["key"] is None else str(line["label"])
 
 
 @register.filter

@@ -1,0 +1,1 @@
+"""As Django's, but for figures."""

@@ -249,6 +249,22 @@ def test_pdf_has_the_text_of_every_script(client_for: ClientFor, acme: Tenant) -
     assert all(font.startswith(("Noto-", "JetBrains-")) for font in fonts), fonts
 
 
+@needs_pango
+def test_pdf_draws_formulas_and_says_what_it_cannot_draw_in_tex(
+    client_for: ClientFor, acme: Tenant
+) -> None:
+    said = r"Half: $\frac{1}{2}$ and $$\sqrt{x}$$ and $\text{שלום}$."
+    made = make_conversation(acme, said=("Formulas, please", said))
+    answer = export(client_for(acme, "member"), made, "format=pdf")
+    text = pdf_text(answer.content)
+    assert "frac" not in text and "sqrt" not in text
+    assert r"\text{" in text
+    known = pypdf.PdfReader(io.BytesIO(answer.content))
+    objects = map(known.get_object, range(1, known.trailer["/Size"]))
+    spoken = {one.get("/Alt") for one in objects if isinstance(one, dict)}
+    assert {r"\frac{1}{2}", r"\sqrt{x}"} <= spoken
+
+
 def test_a_third_pdf_at_once_has_to_wait(client_for: ClientFor, acme: Tenant) -> None:
     made = make_tree(acme)
     client = client_for(acme, "member")

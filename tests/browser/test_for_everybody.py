@@ -12,8 +12,15 @@ from tenants.models import Tenant
 from tests.browser.site import TEXT, Site, ask
 from tests.browser.states import make_states
 from tests.browser.test_around import AXE, WIDER, check
+from tests.chat.rows import make_conversation
 from tests.provider import Answer, Provider
 
+# What lies over the middle of an element, if that is another.
+COVERED = """(one) => {
+  const box = one.getBoundingClientRect();
+  const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  return one.contains(top) ? null : top?.outerHTML ?? "outside of the window";
+}"""
 PAGES = ["/conversations", "/search?q=boats", "/settings/appearance", "/usage"]
 # A screen of 1280 by 1024 at 400 %, and one of 1280 by 800 at 200 %.
 ENLARGED: list[dict[str, Any]] = [
@@ -65,6 +72,37 @@ def test_an_enlarged_page_reflows(site: Site, acme: Tenant) -> None:
             assert box is not None
             assert dock is not None
             assert dock["height"] < size["viewport"]["height"] * 0.75
+
+
+def test_what_has_the_focus_is_not_covered(site: Site, acme: Tenant) -> None:
+    listing = "\n".join(f"line_{number} = {number}" for number in range(80))
+    said = ("Hi", f"```python\n{listing}\n```\n\nDone.") * 2
+    made = make_conversation(acme, said=said)
+    for size in (
+        {"width": 1280, "height": 800},
+        *(one["viewport"] for one in ENLARGED),
+    ):
+        with site.page(viewport=size) as page:
+            page.goto(f"/c/{made.pk}")
+            buttons = page.locator("[data-messages] button:visible").all()
+            assert len(buttons) > 8
+            for button in buttons:
+                page.evaluate("scrollTo(0, 0)")
+                button.focus()
+                assert button.evaluate(COVERED) is None, size
+
+
+def test_the_head_of_a_long_listing_stays_in_sight(site: Site, acme: Tenant) -> None:
+    listing = "\n".join(f"line_{number} = {number}" for number in range(200))
+    made = make_conversation(acme, said=("Hi", f"```python\n{listing}\n```"))
+    with site.page(viewport={"width": 1280, "height": 800}) as page:
+        page.goto(f"/c/{made.pk}")
+        page.get_by_text("line_100", exact=True).evaluate(
+            "(line) => line.scrollIntoView({block: 'center'})"
+        )
+        copy = page.locator(".code-head button")
+        expect(copy).to_be_in_viewport()
+        assert copy.evaluate(COVERED) is None
 
 
 def test_axe_finds_nothing_while_the_database_is_away(site: Site) -> None:

@@ -13,6 +13,11 @@ from playwright.sync_api import Page
 from tests.servers import ROOT
 
 FOLDER = Path(os.environ.get("SCREENSHOTS", ROOT / "var/screenshots"))
+# What sticks to the window would lie somewhere over the whole page.
+_AT_LENGTH = """() => {
+  scrollTo(0, 0);
+  for (const dock of document.querySelectorAll('.dock')) dock.style.position = 'static';
+}"""
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ class Look:
         if self.media.get("media") == "print":
             page.pdf(path=folder / f"{name}.pdf", format="A4", print_background=False)
         else:
-            if whole:  # what sticks to the window would stand where it is scrolled to
-                page.evaluate("scrollTo(0, 0)")
+            if whole:
+                page.evaluate(_AT_LENGTH)
             page.screenshot(path=folder / f"{name}.png", full_page=whole)
 
 

@@ -96,7 +96,7 @@ def _outside(page: Page, look: Look, places: Places) -> None:
     page.locator(".errorlist").wait_for()
     look.take(page, "sign-in-wrong")
     page.goto(places.link)
-    look.take(page, "link-of-a-stranger")
+    look.take(page, "link-to-read")
     page.goto("/s/no-such-link-as-this-one")
     look.take(page, "link-gone")
     for name, template in REFUSALS.items():
@@ -123,6 +123,8 @@ def _around_the_list(page: Page, look: Look) -> None:
 
 
 def _sharing(page: Page, look: Look, places: Places) -> None:
+    page.goto(places.link)
+    look.take(page, "link-to-copy")
     page.goto(places.shared)
     look.take(page, "shared")
     page.locator("[data-menu] summary").click()

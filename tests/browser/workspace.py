@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import create_api_key
 from agents.models import Agent
-from chat.models import Conversation
+from chat.models import ChatSettings, Conversation
 from chat.services.sharing import share
 from llm.events import Usage
 from tenants.db import entered
@@ -90,6 +90,7 @@ def fill(tenant: Tenant, language: str) -> Places:
         ways = {"member@acme.test": "participant", "tenant": "viewer"}
         for whom, role in ways.items():
             share(user=owner, conversation_id=trip.pk, whom=whom, role=role)
+        ChatSettings.objects.update_or_create(defaults={"link_shares": True})
         link = share(user=owner, conversation_id=trip.pk, whom="link")
     return Places(f"/c/{trip.pk}", f"/s/{link.token}")
 
@@ -97,13 +98,19 @@ def fill(tenant: Tenant, language: str) -> Places:
 def _agents() -> None:
     assistant = Agent.objects.get(slug="assistant")
     assistant.starters = STARTERS
-    assistant.emoji, assistant.color = "🧭", "teal"
+    assistant.emoji, assistant.color = "★", "teal"
     assistant.save()
 
 
 def _usage(user: User) -> None:
     agent = Agent.objects.get(slug="assistant").pk
     now = timezone.now()
+    limits = (("tenant", None, 36), ("user", user.pk, 200))
+    for scope, subject, limit in limits:
+        save_budget(
+            budget=Budget(scope=scope, subject_id=subject, period="month"),
+            limit_cost=Decimal(limit),
+        )
     for day in range(min(now.day, 20)):
         with patch("django.utils.timezone.now", lambda: now - timedelta(days=day)):  # noqa: B023
             for number, model in enumerate(MODELS[: 1 + day % 3]):
@@ -128,9 +135,3 @@ def _usage(user: User) -> None:
                     ttft_ms=300,
                     duration_ms=4_000,
                 )
-    limits = (("tenant", None, 12), ("user", user.pk, 200))
-    for scope, subject, limit in limits:
-        save_budget(
-            budget=Budget(scope=scope, subject_id=subject, period="month"),
-            limit_cost=Decimal(limit),
-        )

@@ -16,10 +16,28 @@ from tests.chat.rows import make_conversation
 from tests.provider import Answer, Provider
 
 # What lies over the middle of an element, if that is another.
-COVERED = """(one) => {
+COVERED = """async (one) => {
+  for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
   const box = one.getBoundingClientRect();
   const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
   return one.contains(top) ? null : top?.outerHTML ?? "outside of the window";
+}"""
+# Whether the page has seen the reader leave its end, which it would go back to.
+LEFT = """() => {
+  scrollTo(0, 0);
+  return !document.querySelector('[data-to-end]').hidden;
+}"""
+# Buttons and the like below 44 CSS pixels, but for links in a text.
+SMALL = """() => [...document.querySelectorAll('button, summary, textarea, a.icon')]
+  .filter((one) => one.checkVisibility({visibilityProperty: true}))
+  .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
+  .filter(([, box]) => box.width && Math.min(box.width, box.height) < 43.9)
+  .map(([html, box]) => `${html}: ${box.width} x ${box.height}`)"""
+# How many letters a line of a paragraph has, on the average of its full lines.
+LETTERS = """(one) => {
+  const line = parseFloat(getComputedStyle(one).lineHeight);
+  const lines = Math.round(one.getBoundingClientRect().height / line);
+  return one.textContent.length / (lines - 0.5);
 }"""
 PAGES = ["/conversations", "/search?q=boats", "/settings/appearance", "/usage"]
 # A screen of 1280 by 1024 at 400 %, and one of 1280 by 800 at 200 %.
@@ -84,12 +102,35 @@ def test_what_has_the_focus_is_not_covered(site: Site, acme: Tenant) -> None:
     ):
         with site.page(viewport=size) as page:
             page.goto(f"/c/{made.pk}")
+            page.wait_for_function(LEFT)
             buttons = page.locator("[data-messages] button:visible").all()
             assert len(buttons) > 8
             for button in buttons:
                 page.evaluate("scrollTo(0, 0)")
                 button.focus()
                 assert button.evaluate(COVERED) is None, size
+
+
+def test_a_finger_hits_every_button_on_a_phone(site: Site, acme: Tenant) -> None:
+    made = make_states(acme)
+    with site.page(viewport={"width": 360, "height": 740}, has_touch=True) as page:
+        for name in ("marks", "tools", "rich"):
+            page.goto(f"/c/{made[name].pk}")
+            assert page.evaluate(SMALL) == []
+        page.get_by_role("button", name="Details and more").last.click()
+        page.get_by_role("button", name="Go on from here").wait_for()
+        assert page.evaluate(SMALL) == []
+
+
+def test_a_line_of_a_reply_is_no_longer_than_one_reads(
+    site: Site, acme: Tenant
+) -> None:
+    said = ("Hi", "The quick brown fox jumps over the lazy dog again. " * 30)
+    made = make_conversation(acme, said=said)
+    for width in (1280, 2560):
+        with site.page(viewport={"width": width, "height": 900}) as page:
+            page.goto(f"/c/{made.pk}")
+            assert 60 < page.locator(".prose p").evaluate(LETTERS) < 80
 
 
 def test_the_head_of_a_long_listing_stays_in_sight(site: Site, acme: Tenant) -> None:

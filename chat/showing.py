@@ -10,6 +10,11 @@ from agents.models import Provider
 from chat.models import Conversation, Message
 from llm import catalogue
 
+# More than this at once no browser shows comfortably.
+MESSAGES_MAX = 5_000
+# So many messages above one that somebody wants to see.
+_ABOVE = 11
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -38,10 +43,12 @@ class Gauge:
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """`earlier` says whether to offer messages above the first row; a part that begins
-    with a given message has what is above it already."""
+    with a given message has what is above it already. `on_branch` is whether the
+    message `at` is in the version that is shown."""
 
     rows: list[Row]
     earlier: bool
+    on_branch: bool = False
 
     @property
     def last_reply(self) -> Message | None:
@@ -50,13 +57,21 @@ class Transcript:
 
 
 def transcript(
-    conversation: Conversation, *, count: int, start: str = "", before: str = ""
+    conversation: Conversation,
+    *,
+    count: int,
+    start: str = "",
+    before: str = "",
+    at: str = "",
 ) -> Transcript:
     """`count` messages of the branch that is shown, oldest first: the newest ones, or
     those above the message `before`; or, whatever their number, those from the message
-    `start` on. Ids that are not on the branch are ignored."""
+    `start` on. As many more as it takes for the message `at` to be among them, up to
+    MESSAGES_MAX. Ids that are not on the branch are ignored."""
     ids = Message.objects.path_ids(conversation.active_leaf_id, conversation)
     places = {pk: place for place, pk in enumerate(ids)}
+    if at in places:
+        count = max(count, min(places[at] + _ABOVE, MESSAGES_MAX))
     if start in places:
         first, end = 0, places[start] + 1
     else:
@@ -65,7 +80,7 @@ def transcript(
     shown = Message.objects.filter(pk__in=ids[first:end])
     shown = shown.select_related("agent_revision__agent", "author")
     rows = _rows(list(shown.order_by("created_at", "pk")))
-    return Transcript(rows, start not in places and end < len(ids))
+    return Transcript(rows, start not in places and end < len(ids), at in places)
 
 
 def _rows(messages: list[Message]) -> list[Row]:

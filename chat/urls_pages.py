@@ -11,6 +11,7 @@ from chat.views import (
     search,
     sharing,
     welcome,
+    within,
 )
 
 app_name = "chat"
@@ -19,11 +20,14 @@ urlpatterns = [
     path("c/<id:conversation_id>", pages.conversation, name="conversation"),
     path("c/<id:conversation_id>/stop", pages.stop, name="stop"),
     path("c/<id:conversation_id>/archive", pages.archive, name="archive"),
+    path("c/<id:conversation_id>/rename", pages.retitle, name="rename"),
     path("c/<id:conversation_id>/acts", acts.act, name="acts"),
     path("c/<id:conversation_id>/messages", pages.messages, name="messages"),
     path(
         "c/<id:conversation_id>/messages/<id:message_id>", pages.message, name="message"
     ),
+    path("c/<id:conversation_id>/find", within.page, name="find"),
+    path("c/<id:conversation_id>/places", within.places, name="places"),
     path("c/<id:conversation_id>/share", sharing.share, name="share"),
     path(
         "c/<id:conversation_id>/share/<id:share_id>/revoke",

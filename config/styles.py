@@ -31,6 +31,7 @@ SHEETS: Final = {
         "chat",
         "controls",
         "chooser",
+        "places",
         "sharing",
         "output",
     ),

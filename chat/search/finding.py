@@ -83,7 +83,7 @@ class Found:
 def find(user: User, typed: str) -> Found:
     """Raises ValidationError for a search without a word to look for, and
     SearchTooBroadError for one that takes too long."""
-    with _bounded():
+    with bounded():
         search = understand(typed)
         shared = anything_open_to(user)
         hits = [*_titles(user, shared, search), *_messages(user, shared, search)]
@@ -93,8 +93,9 @@ def find(user: User, typed: str) -> Found:
 
 
 @contextmanager
-def _bounded() -> Iterator[None]:
-    """One transaction, which PostgreSQL ends when it takes too long."""
+def bounded() -> Iterator[None]:
+    """One transaction, which PostgreSQL ends when it takes too long; raises
+    SearchTooBroadError then."""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:

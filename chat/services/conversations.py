@@ -1,4 +1,4 @@
-"""Asking turns to stop; removing conversations."""
+"""Asking turns to stop; renaming and removing conversations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from chat.models import Conversation, Message, Turn, TurnLogEntry
 from chat.services.access import refusal
 from chat.services.progress import notify
 from chat.services.sharing import end_all
+from chat.services.telling import listeners_of
 
 
 def request_stop(*, user: User, conversation_id: str) -> list[str]:
@@ -37,6 +38,14 @@ def ask_to_stop(conversation_id: str) -> list[str]:
 def running_turns(conversation_id: str) -> list[str]:
     found = Turn.objects.running().filter(conversation=conversation_id)
     return list(found.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def rename(*, conversation: Conversation, title: str) -> None:
+    """A title that a person chose; open pages show it, too."""
+    conversation.rename(title)
+    listeners = listeners_of(conversation.pk)
+    notify("titled", "", conversation=conversation.pk, title=title, **listeners)
 
 
 @transaction.atomic

@@ -59,7 +59,7 @@ def _continue(user: User, conversation_id: str, message_id: str) -> str:
 
 def _branch(user: User, conversation_id: str, message_id: str) -> str:
     select_branch(user=user, conversation_id=conversation_id, message_id=message_id)
-    return f"/c/{conversation_id}#message-{message_id}"
+    return f"/c/{conversation_id}?at={message_id}#message-{message_id}"
 
 
 def _delete(user: User, conversation_id: str, message_id: str) -> str:

@@ -27,7 +27,7 @@ from chat.serializers import (
     messages_as_json,
 )
 from chat.services.access import refusal
-from chat.services.conversations import remove
+from chat.services.conversations import remove, rename
 from chat.services.tree import select_branch
 from chat.turns.ending import stop_turns_and_wait
 from chat.uimessages import ui_messages
@@ -222,7 +222,7 @@ def _change(user: User, conversation: Conversation, changes: dict[str, Any]) -> 
         if agent is not None:
             conversation.hand_to(agent)
         if "title" in changes:
-            conversation.rename(changes["title"])
+            rename(conversation=conversation, title=changes["title"])
         if "pinned" in changes:
             conversation.pin() if changes["pinned"] else conversation.unpin()
         if "archived" in changes:

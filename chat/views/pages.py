@@ -18,11 +18,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.errors import APIError
 from accounts.models import User
 from chat.body import read_body
-from chat.models import Conversation, Message
+from chat.ids import VALID
+from chat.models import TITLE_LENGTH, Conversation, Message, one_line
 from chat.querysets import ConversationQuerySet
+from chat.services.conversations import rename
 from chat.services.starting import start_turn
 from chat.services.telling import see
-from chat.showing import Row, gauge_of, transcript
+from chat.showing import MESSAGES_MAX, Row, gauge_of, transcript
 from chat.turns.background import get_background
 from chat.turns.ending import stop_turns_and_wait
 from chat.turns.plan import Send
@@ -31,8 +33,6 @@ from chat.views.listing import sidebar
 from tenants.db import release, scope
 
 MESSAGES = 100
-# More than this at once no browser shows comfortably.
-MESSAGES_MAX = 5_000
 
 
 @login_required
@@ -48,7 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
     """One conversation; POST sends the next message."""
-    found = _visible(request, conversation_id)
+    found = visible(request, conversation_id)
     if request.method == "POST":
         return _send(request, found)
     return page(request, found)
@@ -59,7 +59,7 @@ def conversation(request: HttpRequest, conversation_id: str) -> HttpResponse:
 def messages(request: HttpRequest, conversation_id: str) -> HttpResponse:
     """A part of the transcript: from the message `from` on, or a page of those above
     the message `before`, or the newest ones."""
-    found = _visible(request, conversation_id)
+    found = visible(request, conversation_id)
     shown = transcript(
         found,
         count=MESSAGES,
@@ -82,7 +82,7 @@ def message(
     request: HttpRequest, conversation_id: str, message_id: str
 ) -> HttpResponse:
     """What else can be done with a message; scripts show it in the conversation."""
-    found = _visible(request, conversation_id)
+    found = visible(request, conversation_id)
     known = found.messages.select_related("agent_revision__agent")
     context = {
         "conversation": found,
@@ -109,6 +109,18 @@ def archive(request: HttpRequest, conversation_id: str) -> HttpResponse:
     stop_turns_and_wait(found.pk)
     found.archive()
     return redirect("chat:home")
+
+
+@login_required
+@require_POST
+def retitle(request: HttpRequest, conversation_id: str) -> HttpResponse:
+    """`title`, of which an empty one changes nothing."""
+    user = person(request)
+    found = allowed(user, conversation_id, Conversation.objects.owned_by(user))
+    typed = request.POST.get("title", "").replace("\x00", "")
+    if title := one_line(typed, TITLE_LENGTH):
+        rename(conversation=found, title=title)
+    return redirect("chat:conversation", found.pk)
 
 
 def allowed(
@@ -167,12 +179,13 @@ def page(
     if found is not None:
         if found.owner_id == user.pk:
             see(found)
-        count = _count(request.GET.get("messages", ""))
-        shown = transcript(found, count=count)
+        count, at = _count(request.GET.get("messages", "")), request.GET.get("at", "")
+        shown = transcript(found, count=count, at=at)
         last_reply = shown.last_reply
         context |= {
             "shown": shown,
-            "earlier": _earlier(shown.earlier, count),
+            "earlier": _earlier(shown.earlier, max(count, len(shown.rows))),
+            "elsewhere": "" if shown.on_branch else _message_of(found, at),
             "gauge": gauge_of(last_reply),
             "running": found.turns.running().exists(),
         }
@@ -181,9 +194,10 @@ def page(
     return render(request, "chat/conversation_page.html", context)
 
 
-def _visible(request: HttpRequest, conversation_id: str) -> Conversation:
-    visible = Conversation.objects.visible_to(person(request)).with_shares()
-    return get_object_or_404(visible.select_related("agent"), pk=conversation_id)
+def visible(request: HttpRequest, conversation_id: str) -> Conversation:
+    """With its agent and shares; raises Http404."""
+    gate = Conversation.objects.visible_to(person(request)).with_shares()
+    return get_object_or_404(gate.select_related("agent"), pk=conversation_id)
 
 
 def _send(request: HttpRequest, found: Conversation | None) -> HttpResponse:
@@ -208,6 +222,12 @@ def _count(wanted: str) -> int:
     """How many messages to show, as typed into the address."""
     count = int(wanted) if re.fullmatch("[0-9]{1,5}", wanted) else MESSAGES
     return min(max(count, MESSAGES), MESSAGES_MAX)
+
+
+def _message_of(found: Conversation, message_id: str) -> str:
+    """The id, if there is such a message; it is in a version that is not shown."""
+    known = VALID.match(message_id) and found.messages.filter(pk=message_id).exists()
+    return message_id if known else ""
 
 
 def _earlier(more: bool, count: int) -> str:

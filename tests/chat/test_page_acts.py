@@ -88,7 +88,7 @@ def test_versions_can_be_chosen_forked_and_deleted(
     assert "<span>2/2</span>" in page
     path = f"/c/{made.pk}/acts"
     answer = client.post(path, {"branch": first})
-    assert answer["Location"] == f"/c/{made.pk}#message-{first}"
+    assert answer["Location"] == f"/c/{made.pk}?at={first}#message-{first}"
     assert active_leaf(acme, made) == first
     forked = client.post(path, {"fork": first})["Location"]
     assert "<em>r0</em>" in client.get(forked).content.decode()

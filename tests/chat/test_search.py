@@ -317,7 +317,7 @@ def test_the_page_shows_what_is_found(
     page = member.get("/search?q=harbour").content.decode()
     assert page.count("<mark>harbour</mark> &lt;i&gt;") == 20
     assert "Ships &amp; &lt;b&gt;more" in page
-    assert f'href="/c/{made.pk}#message-' in page
+    assert f'href="/c/{made.pk}?at=' in page
     assert 'href="?q=harbour&amp;offset=20"' in page
     more = member.get("/search?q=harbour&offset=20").content.decode()
     assert more.count("<mark>") == 5

@@ -107,6 +107,13 @@ document.addEventListener("click", (event) => {
     import("./copying.js").then((module) => module.copy(wanted));
   }
 });
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("[data-rename]")) {
+    event.preventDefault();
+    import("./head.js").then((module) => module.rename(event.target));
+  }
+});
+document.addEventListener("toggle", ({ target }) => target.open && find("rename", target)?.elements.title.select(), true);
 // A conversation was begun here: what can be done with it comes from its own page.
 document.addEventListener("adopted", () => import("./head.js").then((module) => module.renew()));
 

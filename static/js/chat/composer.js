@@ -101,7 +101,11 @@ export class Composer {
   #onKey(event) {
     const composing = event.isComposing || event.keyCode === 229;
     const onPhone = matchMedia("(pointer: coarse) and (hover: none)").matches;
-    if (event.key === "Enter" && !event.shiftKey && !composing && !onPhone) {
+    if (event.key === "ArrowUp" && !this.field.value && !event.altKey && !event.shiftKey) {
+      const edits = document.querySelectorAll("[data-messages] [data-edit]");
+      event.preventDefault();
+      [...edits].at(-1)?.click();
+    } else if (event.key === "Enter" && !event.shiftKey && !composing && !onPhone) {
       event.preventDefault();
       this.form.requestSubmit();
     }

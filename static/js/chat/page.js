@@ -5,6 +5,8 @@ import { Composer } from "./composer.js";
 import { openDrawers } from "./drawer.js";
 import { Follower } from "./scrolling.js";
 
+const ACTING =
+  "[data-approve], [data-copy], [data-edit], [data-another], [data-earlier] a, [data-picker], [data-finder]";
 const find = (name) => document.querySelector(`[data-${name}]`);
 
 /** What the parts of the page know of each other. */
@@ -77,7 +79,7 @@ document.getElementById("acts").addEventListener("submit", async (event) => {
   await import("./acts.js").then((module) => module.act(event.submitter)).catch(tell);
 });
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-approve], [data-copy], [data-edit], [data-another], [data-earlier] a, [data-picker]");
+  const button = event.target.closest(ACTING);
   const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
   if (!button || !plain) {
     return;
@@ -86,6 +88,8 @@ document.addEventListener("click", async (event) => {
   try {
     if (button.matches("[data-picker]")) {
       (await import("./picker.js")).pick();
+    } else if (button.matches("[data-finder]")) {
+      await (await import("./finding.js")).openFinder();
     } else {
       await (await import("./acts.js")).clicked(button);
     }
@@ -94,6 +98,14 @@ document.addEventListener("click", async (event) => {
   }
 });
 openDrawers();
+addEventListener("keydown", (event) => {
+  const by = { PageUp: -1, PageDown: 1 }[event.key];
+  const isFind = (event.ctrlKey || event.metaKey) && event.shiftKey && event.key.toLowerCase() === "f";
+  if (room.id && (isFind || (by && event.altKey)) && !document.querySelector("dialog[open]")) {
+    event.preventDefault();
+    import("./finding.js").then((module) => (by ? module.step(by) : module.openFinder())).catch(tell);
+  }
+});
 // From the socket: a turn began or ended in this conversation, perhaps in another tab.
 document.addEventListener("news", async ({ detail }) => {
   if (detail.conversationId === room.id && detail.type.startsWith("turn-")) {
@@ -106,8 +118,12 @@ addEventListener("popstate", () => {
   }
 });
 
-if (performance.getEntriesByType("navigation")[0]?.type === "navigate" && !location.hash) {
+const isNew = performance.getEntriesByType("navigation")[0]?.type === "navigate";
+if (isNew && !document.getElementById(location.hash.slice(1))) {
   room.follower.goToEnd();
+} else {
+  room.follower.hold(); // where the address or the browser's memory leads
+  addEventListener("load", () => room.follower.settle(), { once: true });
 }
 decorate(room.list);
 // Loaded before it is needed, because the line may be dead when it is.

@@ -80,7 +80,7 @@ async function open(isOffered = () => true) {
 }
 
 /** Arrows go through what is left, Enter takes the first. */
-function walk(event, dialog) {
+export function walk(event, dialog) {
   const links = [...dialog.querySelectorAll("li:not([hidden]) [data-option]")];
   const place = links.indexOf(document.activeElement);
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

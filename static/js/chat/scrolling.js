@@ -32,6 +32,11 @@ export class Follower {
     this.following = false;
   }
 
+  /** Follows on if this is where the end is: the browser has gone to a place of its own. */
+  settle() {
+    this.following = this.#isAtEnd;
+  }
+
   /** Runs `change`, and leaves the reader where they are while the page grows above. */
   keepPlace(anchor, change) {
     this.hold();

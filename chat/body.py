@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from chat.errors import InvalidMessageError
 from chat.ids import VALID
+from chat.models import WISH_LENGTH
 from chat.turns.plan import Send
 
 
@@ -137,6 +138,7 @@ def _from_ai_sdk(body: dict[str, Any]) -> Send:
         "model": _text(body, "model"),
     }
     if trigger == "regenerate":
+        common["wish"] = _wish(body)
         return replace(_question(last), trigger="regenerate", **common)
     if answered := _answered(last):
         answers = _approvals(answered)
@@ -161,6 +163,13 @@ def _question(last: Any) -> Send:
     if own_id is None or not VALID.match(own_id):
         return Send()
     return Send(text=text, message_id=own_id)
+
+
+def _wish(body: dict[str, Any]) -> str:
+    wish = (_text(body, "wish") or "").strip()
+    if len(wish) > WISH_LENGTH:
+        raise InvalidMessageError(f"wish may have {WISH_LENGTH} characters.")
+    return wish
 
 
 def _trigger(body: dict[str, Any]) -> Literal["submit", "regenerate"]:

@@ -20,7 +20,7 @@ from chat.models import Conversation, Message
 from chat.parts import Part, messages_of, messages_so_far
 from llm import catalogue
 from llm.client import Endpoint, Parameters, Prompt, Timeouts
-from llm.prompt import CONTINUE
+from llm.prompt import CONTINUE, WISHED
 from llm.prompt import Message as PromptMessage
 
 _LOCAL_FIRST_TOKEN: Final = 180.0
@@ -35,9 +35,12 @@ def build(
     *,
     partial: str = "",
     continued: Message | None = None,
+    wish: str = "",
+    answered: str = "",
 ) -> Prompt:
     """The call that answers `question`, which `author` asks; or goes on with the answer
-    `partial`, or with a reply whose tools waited for a person (`continued`)."""
+    `partial`, or with a reply whose tools waited for a person (`continued`). With a
+    `wish` it was `answered` before, and the new answer should be like that."""
     endpoint, bare_model, _ = resolved
     window = window_of(endpoint.provider, bare_model)
     reserve = _max_tokens(revision, endpoint, bare_model, window)
@@ -51,6 +54,8 @@ def build(
         # A reply that failed before its first word would confuse the model.
         elif text:
             messages.append({"role": role, "content": text})
+    if wish:
+        _add_wish(messages, wish, answered)
     if continued is not None:
         messages += messages_so_far(continued.parts, provider=endpoint.provider)
     if partial.strip():
@@ -68,6 +73,16 @@ def build(
             total=settings.TURN_TOTAL_TIMEOUT,
         ),
     )
+
+
+def _add_wish(messages: list[PromptMessage], wish: str, answered: str) -> None:
+    said = WISHED.format(wish)
+    if answered.strip():
+        messages.append({"role": "assistant", "content": answered})
+        messages.append({"role": "user", "content": said})
+    else:  # many models refuse two questions in a row
+        question = messages[-1]
+        messages[-1] = {**question, "content": f"{question['content']}\n\n{said}"}
 
 
 def _parameters(

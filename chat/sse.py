@@ -17,6 +17,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractContextManager, aclosing, nullcontext
+from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -212,6 +213,8 @@ class HTMLEncoder(PartEncoder):
             else:
                 if isinstance(event, Completed | Aborted | Errored):
                     frames.extend(map(_frame, self._blocks(self._renderer.close())))
+                if isinstance(event, Errored) and event.wait:
+                    frames.append(_frame(_retry(event.wait)))
                 frames.extend(_frame(part) for part in self._parts(self._said(event)))
         return b"".join(frames)
 
@@ -220,7 +223,8 @@ class HTMLEncoder(PartEncoder):
         if not isinstance(event, Errored) or not event.text:
             return event
         with translation.override(self._language):
-            return Errored(event.code, translation.gettext(event.text))
+            # When to try again the page hears by a part of its own.
+            return replace(event, text=translation.gettext(event.text), wait=None)
 
     def _blocks(self, changed: list[tuple[int, str]]) -> Iterator[dict[str, Any]]:
         yield from self._close()
@@ -239,6 +243,10 @@ class HTMLEncoder(PartEncoder):
         with translation.override(self._language):
             html = render_tool(part)
         yield _block(number, html)
+
+
+def _retry(seconds: int) -> dict[str, Any]:
+    return {"type": "data-retry", "data": {"seconds": seconds}, "transient": True}
 
 
 def _block(number: int, html: str) -> dict[str, Any]:
@@ -310,7 +318,8 @@ def _ending(event: Completed | Aborted | Errored) -> Iterator[dict[str, Any]]:
         case Aborted():
             yield {"type": "abort", "reason": event.reason}
         case Errored():
-            yield {"type": "error", "errorText": event.text}
+            asks = f" The provider asks to wait {event.wait} seconds."
+            yield {"type": "error", "errorText": event.text + asks * bool(event.wait)}
 
 
 def _frame(part: dict[str, Any]) -> bytes:

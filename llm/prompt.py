@@ -20,6 +20,8 @@ CONTINUE: Final = (
     "Your last message was cut off. Continue it exactly where it stopped, beginning"
     " with the very next character. Repeat nothing and add no introduction."
 )
+# Said after a reply that a person wants to be otherwise; stored nowhere but the wish.
+WISHED: Final = "Answer my last question again. What I want to be different: {}"
 # They want their thinking back while tools are called, and refuse the call without it.
 _THINKING_GOES_BACK: Final = frozenset({"deepseek", "moonshot"})
 # They refuse the ids of calls that another provider has made.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chat.models.sharing import Share
 
 TITLE_LENGTH = 100
+WISH_LENGTH = 1_000
 PREVIEW_LENGTH = 200
 
 
@@ -184,6 +185,10 @@ class Message(models.Model):
         AgentRevision, on_delete=models.PROTECT, null=True, related_name="+"
     )
     finish_reason = models.CharField(max_length=20, blank=True)
+    # Of a reply: what a person wanted to be other than in the one before.
+    wish = models.CharField(
+        max_length=WISH_LENGTH, blank=True, default="", db_default=""
+    )
     prompt_tokens = models.PositiveIntegerField(default=0)
     completion_tokens = models.PositiveIntegerField(default=0)
     total_tokens = models.PositiveIntegerField(default=0)

@@ -136,7 +136,13 @@ def _build(
     # So that a revoked key ends this turn too.
     Turn.objects.filter(pk=turn.pk).update(credential=resolved.credential_id)
     return prompting.build(
-        conversation, reply.parent, revision, resolved, user, continued=reply
+        conversation,
+        reply.parent,
+        revision,
+        resolved,
+        user,
+        continued=reply,
+        wish=reply.wish,
     )
 
 

@@ -12,11 +12,12 @@ from chat.turns.plan import Send
 @dataclass(frozen=True, slots=True)
 class Place:
     """An existing question, or a new one's parent. `partial` is the text that the new
-    reply begins with."""
+    reply begins with, `answered` the text of the reply that it is another one for."""
 
     question: Message | None = None
     parent: Message | None = None
     partial: str = ""
+    answered: str = ""
 
 
 def place_of(conversation: Conversation, send: Send) -> Place:
@@ -24,7 +25,10 @@ def place_of(conversation: Conversation, send: Send) -> Place:
     InvalidMessageError."""
     target = _message(conversation, send.target_id)
     if send.trigger == "regenerate":
-        return Place(question=_question_of(conversation, target))
+        question = _question_of(conversation, target)
+        before = target or conversation.active_leaf
+        answered = before.text if before and before.pk != question.pk else ""
+        return Place(question=question, answered=answered)
     if send.trigger == "continue":
         return _continuing(conversation, target)
     if target is not None:

@@ -220,7 +220,7 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
     if found:  # else nobody else may see it yet
         tell_started(turn)
     build = cache(
-        partial(_build, user, conversation, question, revision, reply, resolved)
+        partial(_build, user, conversation, place, question, revision, reply, resolved)
     )
     # Last, because many wait for the rows it locks.
     grant = reserve_for(turn, agent.pk, reply.model, build)
@@ -255,6 +255,7 @@ def _messages(
         status=Message.Status.PENDING,
         model=send.model or revision.model,
         agent_revision=revision,
+        wish=send.wish if send.trigger == "regenerate" else "",
         # What is continued is in the new reply from the start: a process that dies
         # loses none of it.
         text=place.partial,
@@ -275,6 +276,7 @@ def _resolved(model: str) -> Resolved | Exception:
 def _build(
     user: User,
     conversation: Conversation,
+    place: Place,
     question: Message,
     revision: AgentRevision,
     reply: Message,
@@ -283,7 +285,14 @@ def _build(
     if isinstance(resolved, Exception):
         raise resolved
     return prompting.build(
-        conversation, question, revision, resolved, user, partial=reply.text
+        conversation,
+        question,
+        revision,
+        resolved,
+        user,
+        partial=reply.text,
+        wish=reply.wish,
+        answered=place.answered,
     )
 
 

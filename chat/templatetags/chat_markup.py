@@ -93,6 +93,14 @@ def first_token_seconds(message: Message) -> float | None:
 
 
 @register.filter
+def other_model(message: Message) -> str:
+    """The model that wrote it, as people say it, where it is not the agent's own."""
+    revision = message.agent_revision
+    own = revision is None or message.model in {"", revision.model}
+    return "" if own else message.model.partition("/")[2]
+
+
+@register.filter
 def dollars(cost: Decimal) -> str:
     """Two digits that say something, however small it is."""
     return f"${float(cost):#.2g}" if cost else "$0"

@@ -71,8 +71,8 @@ def _encode(event: TurnEvent) -> list[Any]:
             return ["c", reason, _counts(usage), amount, model]
         case Aborted(reason):
             return ["a", reason]
-        case Errored(code, text):
-            return ["e", code, text]
+        case Errored(code, text, wait):
+            return ["e", code, text, wait]
         case StepEnded(usage):
             return ["s", _counts(usage)]
         case CallFailed(model, usage, price, milliseconds):

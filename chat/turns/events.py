@@ -126,8 +126,12 @@ class Aborted:
 
 @dataclass(frozen=True, slots=True)
 class Errored:
+    """`wait` is after how many seconds the provider wants to be asked again, if it
+    said so."""
+
     code: str
     text: str
+    wait: int | None = None
 
 
 ToolEvent = (

@@ -27,7 +27,7 @@ class Send:
     the reply that goes on (continue) or waits for `approvals`, pairs of a request's id
     and whether it is allowed (approve); `parent_id` the message to branch below. When
     regenerating, `text` and `message_id` are those of the question as the client holds
-    it, if it said.
+    it, if it said, and `wish` is what the new reply should be like.
     """
 
     text: str = ""
@@ -40,6 +40,7 @@ class Send:
     agent: str | None = None
     model: str | None = None
     idempotency_key: str | None = None
+    wish: str = ""
 
     @property
     def digest(self) -> str:

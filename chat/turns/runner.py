@@ -7,6 +7,7 @@ feeds the log, and at the end stores the reply. A reader that leaves changes not
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -328,10 +329,8 @@ def _failure(error: BaseException, report: TurnReport) -> Errored:
         report.crashed(error)
         return INTERNAL
     report.provider_failed(error)
-    text = error.text
-    if error.retry_after:
-        text += f" The provider asks to wait {round(error.retry_after)} seconds."
-    return Errored(error.code, text)
+    wait = math.ceil(error.retry_after) if error.retry_after else None
+    return Errored(error.code, error.text, wait)
 
 
 async def _until_read(live: LiveTurn) -> None:

@@ -55,6 +55,10 @@ def test_a_regenerate_needs_no_messages() -> None:
     assert send_of(body) == expected
     # What the client still shows is not looked at.
     assert send_of(body | {"messages": [{"role": "nobody"}]}) == expected
+    assert send_of(body | {"wish": "Shorter"}).wish == "Shorter"
+    for wish in (7, "x" * 1_001):
+        with pytest.raises(InvalidMessageError):
+            send_of(body | {"wish": wish})
     named = send_of(body | {"messageId": "reply-001"})
     assert named.target_id == "reply-001"
 

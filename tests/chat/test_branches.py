@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from agents.models import Agent
+from chat.models import Message
+from llm.prompt import WISHED
 from tenants.db import entered
 from tests.chat.talk import CHAT, Stream, Talk, sdk_body
 from tests.factories import STAND_IN, STAND_IN_MODEL, point_agent
@@ -50,6 +52,23 @@ def test_regenerating_makes_a_sibling_of_the_reply(talk: Talk, second: Stream) -
     assert texts(everything) == ["Q1", "A1", "Q2", "A2", "A2 anew"]
     assert everything[3]["sibling_ids"] == both
     assert talk.detail(second.conversation_id)["message_count"] == 5
+
+
+def test_a_wish_is_said_with_the_reply_it_is_about(talk: Talk, second: Stream) -> None:
+    talk.provider.enqueue(Answer(text="A2, shorter"), Answer(text="A3"))
+    body = {"id": second.conversation_id, "messages": [], "wish": " Shorter "}
+    talk.send(None, **body, trigger="regenerate-message")
+    wished = WISHED.format("Shorter")
+    assert asked(talk) == ["Q1", "A1", "Q2", "A2", wished]
+    with entered(talk.tenant.scope):
+        assert Message.objects.get(text="A2, shorter").wish == "Shorter"
+    talk.send("Q3", conversationId=second.conversation_id)
+    assert asked(talk) == ["Q1", "A1", "Q2", "A2, shorter", "Q3"]
+    # Of a question there is no reply to be different from, and two in a row
+    # many models refuse.
+    question = talk.messages(second.conversation_id)[2]["id"]
+    talk.send(None, **body, trigger="regenerate-message", messageId=question)
+    assert asked(talk) == ["Q1", "A1", f"Q2\n\n{wished}"]
 
 
 @pytest.mark.parametrize("target", ["question", "reply"])

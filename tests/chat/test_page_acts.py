@@ -124,6 +124,22 @@ def test_a_reply_is_asked_for_again_and_goes_on(
         assert made.messages.filter(role="assistant").count() == 3
 
 
+def test_a_wish_works_without_scripts(
+    server: LiveServer, acme: Tenant, provider: Provider
+) -> None:
+    point_agent(acme, provider.url)
+    made = make_conversation(acme)
+    reply = made.active_leaf_id
+    with server.client(acme, cookies=session_cookie(acme, "member")) as client:
+        path = f"/c/{made.pk}/acts"
+        for fields in ({"longer": reply}, {"regenerate": reply, "wish": "In verse"}):
+            provider.enqueue(Answer(text="anew"))
+            assert post(client, path, **fields).status_code == 302
+            client.get(f"/api/v1/chat/{made.pk}/stream?render=html")
+    wishes = [r.body["messages"][-1]["content"] for r in provider.requests]
+    assert [wish.rpartition(": ")[2] for wish in wishes] == ["More detail", "In verse"]
+
+
 def post(client: httpx.Client, path: str, **fields: str | None) -> httpx.Response:
     token = client.get("/").text.partition('name="csrfmiddlewaretoken" value="')[2][:64]
     return client.post(path, data={**fields, "csrfmiddlewaretoken": token})

@@ -17,6 +17,7 @@ from chat.sse import (
     PartEncoder,
     encoded,
 )
+from chat.turns.codec import from_json, to_json
 from chat.turns.events import (
     Aborted,
     Completed,
@@ -108,6 +109,17 @@ def test_an_early_end_closes_what_is_open(
         parts = parts_of(encoder.encode([OPENED, *said, event]))
         check_order(parts)
         assert parts[-1] == part
+
+
+def test_when_to_ask_again_is_a_sentence_for_programs_and_a_part_for_the_page() -> None:
+    event = Errored("provider_rate_limited", "Sorry.", 7)
+    said = "Sorry. The provider asks to wait 7 seconds."
+    parts = parts_of(PartEncoder().encode([OPENED, event]))
+    assert parts[-1] == {"type": "error", "errorText": said}
+    *_, told, last = parts_of(HTMLEncoder().encode([OPENED, event]))
+    assert (told["type"], told["data"]) == ("data-retry", {"seconds": 7})
+    assert last == {"type": "error", "errorText": "Sorry."}
+    assert from_json(to_json([event])) == [event]
 
 
 def test_what_is_due_together_travels_as_one_delta() -> None:

@@ -1,6 +1,7 @@
-// What can be done with a message: copy, edit, another try, go on, branches, delete, fork.
+// What can be done with a message: another try, go on, branches, delete, fork; copying and
+// editing have files of their own.
 
-import { blank, room } from "./page.js";
+import { room } from "./page.js";
 import * as stream from "./stream.js";
 import * as transcript from "./transcript.js";
 import { approve, ask, join } from "./turns.js";
@@ -8,7 +9,9 @@ import { approve, ask, join } from "./turns.js";
 const articleOf = (id) => document.getElementById(`message-${id}`);
 
 const ACTS = {
-  regenerate: (id) => regenerate(id, {}),
+  regenerate: (id, button) => regenerate(id, { wish: wishOf(button) }),
+  shorter: (id, button) => regenerate(id, { wish: button.textContent.trim() }),
+  longer: (id, button) => regenerate(id, { wish: button.textContent.trim() }),
   continue: (id) => ask({ trigger: "continue-message", messageId: id }, articleOf(id)),
   branch: choose,
   delete: remove,
@@ -36,7 +39,7 @@ export async function clicked(button) {
       await approve(approvals, button.closest("[data-message]"));
     }
   } else if (button.matches("[data-edit]")) {
-    edit(button.closest("[data-message]"));
+    (await import("./editing.js")).edit(button.closest("[data-message]"));
   } else if (button.matches("[data-another]")) {
     button.closest("[popover]").hidePopover();
     const { chooseModel } = await import("./picker.js");
@@ -45,7 +48,15 @@ export async function clicked(button) {
       await regenerate(button.dataset.another, model);
     }
   } else if (button.matches("[data-copy]")) {
-    await copy(button);
+    await (await import("./copying.js")).copy(button);
+  } else if (button.matches("[data-save-table]")) {
+    (await import("./copying.js")).saveTable(button);
+  } else if (button.matches("[data-fold]")) {
+    const listing = button.closest(".code");
+    const isFolded = listing.classList.toggle("folded");
+    listing.scrollIntoView({ block: "nearest", behavior: "instant" });
+    button.setAttribute("aria-expanded", !isFolded);
+    [button.textContent, button.dataset.fold] = [button.dataset.fold, button.textContent];
   } else {
     await transcript.showEarlier(button);
   }
@@ -58,6 +69,12 @@ async function showMore(id, button) {
     const text = await stream.fragment(`${room.path}/messages/${id}`);
     const menu = new DOMParser().parseFromString(text, "text/html").querySelector("[data-more]");
     menu.popover = "auto";
+    menu.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.name === "wish") {
+        event.preventDefault(); // else the first button of the whole form
+        menu.querySelector(".wish [name=regenerate]").click();
+      }
+    });
     button.after(menu);
     button.removeAttribute("aria-expanded"); // it says so itself
     button.popoverTargetElement = menu;
@@ -68,62 +85,13 @@ async function showMore(id, button) {
   }
 }
 
+/** What should be different, as somebody typed it beside the button. */
+function wishOf(button) {
+  return button.closest(".wish")?.querySelector("[name=wish]").value.trim() ?? "";
+}
+
 function regenerate(id, choice) {
   return ask({ trigger: "regenerate-message", messageId: id, ...choice }, articleOf(id));
-}
-
-async function copy(button) {
-  const code = button.closest(".code")?.querySelector("code");
-  const text = button.closest("[data-message]").querySelector("[data-reply], [data-text]");
-  await navigator.clipboard.writeText(code ? code.textContent : written(text));
-  button.dataset.done = "";
-  room.say(room.words.copied, true);
-  setTimeout(() => delete button.dataset.done, 1500);
-}
-
-/** What can be read there, with formulas as TeX. */
-function written(root) {
-  const formulas = [...root.querySelectorAll("math")].map((math) => {
-    const mark = math.getAttribute("display") === "block" ? "$$" : "$";
-    return [math, new Text(mark + math.getAttribute("alttext") + mark)];
-  });
-  formulas.forEach(([math, tex]) => math.replaceWith(tex));
-  const text = root.innerText;
-  formulas.forEach(([math, tex]) => tex.replaceWith(math));
-  return text;
-}
-
-/** In place; the old version stays as a branch. */
-function edit(article) {
-  const [bubble, acts] = [article.querySelector("[data-text]"), article.querySelector(".acts")];
-  const editor = blank("editor");
-  const field = editor.querySelector("textarea");
-  field.value = bubble.textContent;
-  const close = () => {
-    editor.remove();
-    bubble.hidden = acts.hidden = false;
-    acts.querySelector("[data-edit]").focus();
-  };
-  editor.querySelector("[data-cancel]").addEventListener("click", close);
-  editor.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") {
-      close();
-    }
-  });
-  editor.querySelector("[data-save]").addEventListener("click", async () => {
-    if (!field.value.trim()) {
-      return;
-    }
-    const { message: id } = article.dataset;
-    const parts = [{ type: "text", text: field.value }];
-    const body = { trigger: "submit-message", messageId: id, messages: [{ id, role: "user", parts }] };
-    const sent = ask(body, article, field.value);
-    room.composer.focus();
-    await sent.catch((error) => room.composer.tell(error.message));
-  });
-  bubble.hidden = acts.hidden = true;
-  acts.before(editor);
-  field.focus();
 }
 
 async function choose(id) {

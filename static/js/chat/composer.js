@@ -66,6 +66,15 @@ export class Composer {
     this.notice.hidden = !text;
   }
 
+  /** Puts a text below what is there, to be written on. */
+  add(text) {
+    this.field.value = [this.field.value.trimEnd(), text].filter(Boolean).join("\n\n");
+    this.#changed();
+    this.focus();
+    this.field.setSelectionRange(this.field.value.length, this.field.value.length);
+    this.field.scrollTop = this.field.scrollHeight;
+  }
+
   /** Puts a text back that could not be sent. */
   takeBack(text) {
     this.field.value = [text, this.field.value].filter(Boolean).join("\n\n");

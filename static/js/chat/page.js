@@ -6,7 +6,7 @@ import { openDrawers } from "./drawer.js";
 import { Follower } from "./scrolling.js";
 
 const ACTING =
-  "[data-approve], [data-copy], [data-edit], [data-another], [data-earlier] a, [data-picker], [data-finder]";
+  "[data-approve], [data-copy], [data-fold], [data-save-table], [data-edit], [data-another], [data-earlier] a, [data-picker], [data-finder]";
 const find = (name) => document.querySelector(`[data-${name}]`);
 
 /** What the parts of the page know of each other. */
@@ -48,11 +48,19 @@ export function blank(name) {
   return template.content.firstElementChild.cloneNode(true);
 }
 
-/** Gives code blocks their copy buttons. */
-export function decorate(root) {
+const FOLDED_LINES = 20;
+
+/** Gives code blocks their buttons; tables too, once they do not grow any more. */
+export function decorate(root, isWhole = false) {
   for (const head of root.querySelectorAll(".code-head")) {
     if (!head.querySelector("[data-copy]")) {
-      head.append(blank("copy"));
+      const isLong = head.nextElementSibling.textContent.split("\n", FOLDED_LINES).length === FOLDED_LINES;
+      head.append(...(isLong ? [blank("fold")] : []), blank("copy"));
+    }
+  }
+  for (const table of isWhole ? root.querySelectorAll(".table") : []) {
+    if (!table.nextElementSibling?.matches(".table-acts")) {
+      table.after(blank("table"));
     }
   }
 }
@@ -98,6 +106,13 @@ document.addEventListener("click", async (event) => {
   }
 });
 openDrawers();
+document.addEventListener("selectionchange", () => {
+  if (!getSelection().isCollapsed && room.list.contains(getSelection().anchorNode)) {
+    import("./quoting.js").then((module) => module.offer());
+  } else {
+    document.querySelector("[data-quote]")?.setAttribute("hidden", "");
+  }
+});
 addEventListener("keydown", (event) => {
   const by = { PageUp: -1, PageDown: 1 }[event.key];
   const isFind = (event.ctrlKey || event.metaKey) && event.shiftKey && event.key.toLowerCase() === "f";
@@ -125,7 +140,7 @@ if (isNew && !document.getElementById(location.hash.slice(1))) {
   room.follower.hold(); // where the address or the browser's memory leads
   addEventListener("load", () => room.follower.settle(), { once: true });
 }
-decorate(room.list);
+decorate(room.list, true);
 // Loaded before it is needed, because the line may be dead when it is.
 for (const sign of ["pointermove", "pointerdown", "keydown", "focusin"]) {
   addEventListener(sign, () => sending().catch(() => {}), { once: true, passive: true });

@@ -36,12 +36,14 @@ export class Reply {
         this.thought += part.delta;
         this.#schedule();
         return false;
+      case "data-retry":
+        this.retryAfter = part.data.seconds;
+        return false;
       case "finish":
         this.isWhole = !["length", "content-filter"].includes(part.finishReason);
         return true;
       case "abort":
       case "error":
-        this.errorText = part.errorText;
         return true;
       default:
         return false;
@@ -51,6 +53,7 @@ export class Reply {
   /** Nothing more will come; shows what was still waiting for its frame. */
   close() {
     this.#render();
+    decorate(this.prose, true);
     delete this.prose.dataset.growing;
     delete this.article.dataset.running;
   }

@@ -112,7 +112,7 @@ document.addEventListener("turn-over", deliver);
 
 /** What the page was left with: messages the server has not confirmed, a running reply. */
 export async function resume() {
-  decorate(list);
+  decorate(list, true);
   const isOurs = (item) => (room.id ? item.conversation === room.id : item.isNew);
   for (const item of kept().filter(isOurs)) {
     newConversation = item.conversation;

@@ -86,7 +86,7 @@ export async function replaceFrom(article, messageId) {
   removeFrom(article && first === messageId ? article : room.list.firstElementChild);
   const unsent = [...room.list.children].find((one) => one.querySelector(".unsent"));
   room.list.insertBefore(content, unsent ?? null);
-  decorate(room.list);
+  decorate(room.list, true);
 }
 
 /** A page of the messages above the first one, without moving what is being read. */
@@ -94,7 +94,7 @@ export async function showEarlier(link) {
   const first = room.list.querySelector("[data-message]");
   link.setAttribute("aria-busy", "true");
   const content = await load({ before: first.dataset.message });
-  decorate(content);
+  decorate(content, true);
   room.follower.keepPlace(first, () => {
     link.closest("[data-earlier]").remove();
     room.list.prepend(content);

@@ -6,7 +6,7 @@ import { Reply } from "./reply.js";
 import { Speaker } from "./speaking.js";
 import * as stream from "./stream.js";
 import * as transcript from "./transcript.js";
-import { pause } from "./waiting.js";
+import { countDown, pause } from "./waiting.js";
 
 const QUIET_MS = 10_000;
 const { words, composer, list } = room;
@@ -27,13 +27,14 @@ export async function join() {
 }
 
 /** Asks for another reply than `article`, or for one to another question; what stands
- * below goes once the server has taken it. */
-export async function ask(body, article, question = "") {
+ * below goes once the server has `taken` it. */
+export async function ask(body, article, question = "", taken = () => {}) {
   const request = { id: room.id, messages: [], ...composer.choice, ...body };
   const response = await stream.start(request, room.token).catch((error) => {
     throw new Error(sentence(error));
   });
   composer.tell("");
+  taken();
   transcript.removeFrom(article);
   const asked = question ? transcript.addQuestion(question) : null;
   const reply = transcript.addReply();
@@ -81,6 +82,9 @@ export async function show(response, article, question = null) {
   composer.running = false;
   document.dispatchEvent(new Event("turn-over"));
   await settle((question ?? article).dataset.message, () => mine === current);
+  if (reply.retryAfter) {
+    countDown(article.querySelector(".mark [name=regenerate]"), reply.retryAfter);
+  }
 }
 
 /** Reads until the last part, joining again whenever the line breaks: the turn goes on at

@@ -48,3 +48,19 @@ export function pause(article, text, seconds, takeBack) {
     tick();
   });
 }
+
+/** Says on a button for how long it had better not be pressed yet. */
+export function countDown(button, seconds) {
+  const text = button?.textContent;
+  const until = Date.now() + seconds * 1000;
+  const tick = () => {
+    const left = Math.ceil((until - Date.now()) / 1000);
+    button.textContent = left > 0 ? `${text} (${left} s)` : text;
+    if (left > 0 && button.isConnected) {
+      setTimeout(tick, 1000);
+    }
+  };
+  if (button) {
+    tick();
+  }
+}

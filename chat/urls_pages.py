@@ -27,6 +27,7 @@ urlpatterns = [
         "c/<id:conversation_id>/messages/<id:message_id>", pages.message, name="message"
     ),
     path("c/<id:conversation_id>/find", within.page, name="find"),
+    path("c/<id:conversation_id>/preview", within.preview, name="preview"),
     path("c/<id:conversation_id>/places", within.places, name="places"),
     path("c/<id:conversation_id>/share", sharing.share, name="share"),
     path(

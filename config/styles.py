@@ -28,6 +28,7 @@ SHEETS: Final = {
         "reply",
         "special",
         "frame",
+        "preview",
         "chat",
         "controls",
         "chooser",
@@ -35,7 +36,7 @@ SHEETS: Final = {
         "sharing",
         "output",
     ),
-    "pages": ("base", "fields", "frame", "pages", "sharing", "output"),
+    "pages": ("base", "fields", "frame", "preview", "pages", "sharing", "output"),
 }
 _KEPT = "public, max-age=31536000, immutable"
 

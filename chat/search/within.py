@@ -19,6 +19,8 @@ from chat.search.terms import understand
 # More lines than that nobody looks through.
 QUESTIONS, FOUND = 1_000, 100
 _LENGTH = 140
+# Messages of a preview, and how much of each.
+PREVIEW, _HEAD = 4, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,19 @@ def questions(conversation: Conversation) -> list[Place]:
         Place(pk, Message.Role.USER, escape(one_line(head, _LENGTH)))
         for pk, head in rows
     ]
+
+
+def around(conversation: Conversation, message_id: str) -> list[Place]:
+    """A message with its neighbours on its branch, or the newest ones."""
+    at = conversation.messages.filter(pk=message_id).first()
+    leaf = conversation.active_leaf_id
+    if at is not None:
+        reply = at.children.order_by("-created_at").first()
+        leaf = (reply or at).pk
+    ids = Message.objects.path_ids(leaf, conversation)
+    rows = Message.objects.filter(pk__in=ids[:PREVIEW]).order_by("created_at", "pk")
+    heads = rows.annotate(head=Left("text", _HEAD)).values_list("pk", "role", "head")
+    return [Place(pk, role, escape(_plain(role, head))) for pk, role, head in heads]
 
 
 def find_within(conversation: Conversation, typed: str) -> list[Place]:

@@ -1,4 +1,5 @@
-"""Finding a place in one conversation: its questions as an outline, and a search."""
+"""Finding a place in one conversation: its questions as an outline, a search, and a
+look at it from outside."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from accounts.errors import APIError
+from chat.ids import VALID
 from chat.models import Conversation
-from chat.search.within import find_within, questions
+from chat.search.within import around, find_within, questions
 from chat.serializers import SearchSerializer
 from chat.views.pages import visible
 
@@ -27,6 +29,17 @@ def page(request: HttpRequest, conversation_id: str) -> HttpResponse:
 def places(request: HttpRequest, conversation_id: str) -> HttpResponse:
     """The same as a fragment, for a dialog."""
     return _places(request, conversation_id, "chat/_places.html")
+
+
+@login_required
+@require_GET
+def preview(request: HttpRequest, conversation_id: str) -> HttpResponse:
+    """Some messages of it, around the message `at`, for a list of what was found."""
+    found = visible(request, conversation_id)
+    at = request.GET.get("at", "")
+    shown = around(found, at if VALID.match(at) else "")
+    context = {"conversation": found, "at": at, "places": shown}
+    return render(request, "chat/_preview.html", context)
 
 
 def _places(request: HttpRequest, conversation_id: str, template: str) -> HttpResponse:

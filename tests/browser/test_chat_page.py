@@ -70,7 +70,8 @@ def test_what_grew_is_what_a_reload_shows(site: Site, provider: Provider) -> Non
         grown = page.locator(TEXT).inner_text()
         assert "x = 1" in grown
         page.reload()
-        expect(page.locator(TEXT).get_by_role("button", name="Copy")).to_be_visible()
+        copy = page.locator(TEXT).get_by_role("button", name="Copy", exact=True)
+        expect(copy).to_be_visible()
         assert page.locator(TEXT).inner_text() == grown
 
 
@@ -215,6 +216,24 @@ def test_a_message_sent_offline_waits_and_goes_by_itself(
         expect(unsent).to_have_count(0)
         expect(page.locator(TEXT)).to_have_text("Kept.")
         assert len(provider.requests) == 1
+
+
+def test_a_page_whose_scripts_do_not_come_any_more_keeps_the_text(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(text="Kept."))
+    with site.page() as page:
+        page.route("**/chat/sending*.js", lambda route: route.abort())
+        page.goto("/")
+        ask(page, "Do not lose me")
+        expect(page.get_by_role("alert")).to_have_text("The server cannot be reached.")
+        field = page.get_by_label("Message", exact=True)
+        expect(field).to_have_value("Do not lose me")
+        page.unroute("**/chat/sending*.js")
+        field.press("Enter")
+        wait_until_over(page)
+        expect(page.locator(TEXT)).to_have_text("Kept.")
+        expect(page.get_by_role("alert")).to_be_hidden()
 
 
 def test_a_draft_is_not_shown_to_the_next_person_in_the_tab(site: Site) -> None:

@@ -59,8 +59,9 @@ def test_the_questions_are_an_outline_to_jump_by(
         # Beyond the messages that are on the page.
         page.keyboard.press("Control+Shift+F")
         expect(dialog).to_be_visible()
-        page.keyboard.type("question 3")
-        dialog.get_by_role("link", name="Question 3", exact=True).click()
+        page.keyboard.type('"question 3"')
+        expect(dialog.get_by_role("link")).to_have_count(1)
+        page.keyboard.press("Enter")
         expect(message(page, "Question 3")).to_be_visible()
 
 
@@ -115,3 +116,28 @@ def test_a_conversation_is_renamed_on_all_open_pages(
             expect(tab).to_have_title("Boats in spring · Acme")
             line = tab.locator(f"[data-conversation-item='{made.pk}'] a")
             expect(line).to_have_text("Boats in spring")
+
+
+def test_the_palette_shows_what_it_found_where_there_is_room(
+    site: Site, acme: Tenant
+) -> None:
+    make_conversation(acme, said=("Where is the lighthouse?", "On the *rock*."))
+    for size, has_room in ((DESKTOP, True), (PHONE, False)):
+        with site.page(**size) as page:
+            page.goto("/")
+            page.keyboard.press("Control+k")
+            page.keyboard.type("lighthouse")
+            dialog = page.get_by_role("dialog")
+            link = dialog.get_by_role("link", name="lighthouse").first
+            expect(link).to_be_visible()
+            page.keyboard.press("ArrowDown")
+            expect(link).to_be_focused()
+            look = dialog.get_by_role("region", name="Preview")
+            if has_room:
+                expect(look).to_contain_text("On the rock")
+                expect(look.locator(".preview-at")).to_contain_text("lighthouse?")
+                page.keyboard.press("Shift+Tab")
+                page.keyboard.press("Escape")
+                expect(dialog).to_be_hidden()
+            else:
+                expect(look).to_be_hidden()

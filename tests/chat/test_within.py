@@ -64,11 +64,26 @@ def test_what_finds_nothing_says_why(
         assert said in answer.content.decode()
 
 
+def test_a_preview_shows_the_end_or_what_is_around_a_message(
+    acme: Tenant, client_for: ClientFor
+) -> None:
+    said = [f"text <{n}>" for n in range(12)]
+    made = make_conversation(acme, said=tuple(said))
+    client = client_for(acme, "member")
+    with entered(acme.scope):
+        third = made.messages.get(text="text <2>").pk
+    for at, expected in ((third, range(4)), ("", range(8, 12)), ("%20", range(8, 12))):
+        page = client.get(f"/c/{made.pk}/preview?at={at}").content.decode()
+        shown = [n for n in range(12) if f"text &lt;{n}&gt;" in page]
+        assert shown == list(expected)
+        assert ("preview-at" in page) == (at == third)
+
+
 def test_nobody_else_finds_or_renames(
     acme: Tenant, globex: Tenant, client_for: ClientFor
 ) -> None:
     made = make_conversation(acme, said=SAID)
-    for page in ("find", "places?q=ship"):
+    for page in ("find", "places?q=ship", "preview"):
         path = f"/c/{made.pk}/{page}"
         assert client_for(acme).get(path).status_code == 302
         assert client_for(acme, "stranger").get(path).status_code == 404

@@ -3,7 +3,9 @@
 import { searcher } from "./searching.js";
 
 const SEARCH = "/search/results";
+const ROOMY = matchMedia("(min-width: 60rem)");
 let search;
+let previewed;
 
 function links(dialog) {
   return [...dialog.querySelectorAll("a")].filter((link) => link.checkVisibility());
@@ -27,6 +29,8 @@ function move(dialog, field, event) {
     stops[(next + stops.length) % stops.length].focus();
   } else if (event.key === "Enter" && document.activeElement === field) {
     stops[1]?.click();
+  } else if (event.key === "Escape") {
+    dialog.close(); // the browser would only empty the field
   } else if (event.key === "Tab" || event.key === "Enter" || event.key.length !== 1) {
     return;
   } else if (document.activeElement === field || event.ctrlKey || event.metaKey) {
@@ -38,7 +42,31 @@ function move(dialog, field, event) {
   event.preventDefault();
 }
 
+/** A look at the conversation that this link leads to, where there is room for it. */
+async function preview(dialog, link) {
+  const place = dialog.querySelector("[data-preview]");
+  const isFound = link?.closest("[data-palette-found]") && link.pathname.startsWith("/c/");
+  previewed?.abort();
+  if (!isFound || !ROOMY.matches) {
+    place.hidden = true;
+    return;
+  }
+  previewed = new AbortController();
+  const answer = await fetch(`${link.pathname}/preview${link.search}`, previewed).catch(() => null);
+  if (answer?.ok && !answer.redirected) {
+    place.innerHTML = await answer.text(); // the server's own template
+    place.hidden = false;
+    const at = place.querySelector(".preview-at");
+    place.scrollTop = (at?.offsetTop ?? 0) - place.clientHeight / 4;
+  }
+}
+
 function prepare(dialog, field) {
+  const found = dialog.querySelector("[data-palette-found]");
+  const look = (event) => event.target.closest("a") && preview(dialog, event.target.closest("a"));
+  new MutationObserver(() => preview(dialog, found.querySelector("a"))).observe(found, { childList: true });
+  dialog.addEventListener("focusin", look);
+  dialog.addEventListener("pointerover", look);
   search = searcher(SEARCH, dialog.querySelector("[data-palette-found]"));
   field.addEventListener("input", () => refresh(dialog));
   dialog.addEventListener("keydown", (event) => move(dialog, field, event));

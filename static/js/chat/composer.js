@@ -5,9 +5,10 @@ const LIMIT_KIB = 64;
 export class Composer {
   /**
    * `form` is [data-composer], which names the person: the next one to sign in here must
-   * not find what this one wrote. `send(text)` takes a text to be sent.
+   * not find what this one wrote. `send(text)` takes a text to be sent; `tell(error)` says
+   * why it could not.
    */
-  constructor(form, { conversation, words, send }) {
+  constructor(form, { conversation, words, send, tell }) {
     this.form = form;
     this.words = words;
     this.field = form.querySelector("textarea");
@@ -15,6 +16,7 @@ export class Composer {
     this.stopButton = form.querySelector("[data-stop]");
     this.notice = form.querySelector("[data-notice]");
     this.send = send;
+    this.fail = tell;
     this.person = form.dataset.composer;
     this.conversation = conversation;
     this.field.value ||= localStorage.getItem(this.#draftKey) ?? "";
@@ -97,7 +99,7 @@ export class Composer {
     try {
       await this.send(text);
     } catch (error) {
-      this.tell(error.message);
+      this.fail(error);
       return;
     }
     if (!starter && this.field.value === text) {

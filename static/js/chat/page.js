@@ -1,8 +1,8 @@
 // The chat page: what it needs at once. The rest comes with the first sign of life, so
 // that a page that is only read stays light.
 
+import { openDrawers, openFromKeys } from "./asides.js";
 import { Composer } from "./composer.js";
-import { openDrawers } from "./drawer.js";
 import { Follower } from "./scrolling.js";
 
 const ACTING =
@@ -71,10 +71,15 @@ room.composer = new Composer(find("composer"), {
   conversation: room.id,
   words: room.words,
   send: async (text) => (await sending()).send(text),
+  tell,
 });
 
+/** A file of ours that could not be fetched is a TypeError. */
 function tell(error) {
-  room.composer.tell(error.message);
+  const isDead = error instanceof TypeError || error.code === "unreachable";
+  const sentence = error.code === "signed-out" ? room.words.signedOut : error.message;
+  room.composer.tell(isDead ? room.words.unreachable : sentence);
+  console.warn(error);
 }
 
 document.getElementById("stop").addEventListener("submit", async (event) => {
@@ -95,7 +100,7 @@ document.addEventListener("click", async (event) => {
   event.preventDefault();
   try {
     if (button.matches("[data-picker]")) {
-      (await import("./picker.js")).pick();
+      await (await import("./picker.js")).pick();
     } else if (button.matches("[data-finder]")) {
       await (await import("./finding.js")).openFinder();
     } else {
@@ -106,21 +111,7 @@ document.addEventListener("click", async (event) => {
   }
 });
 openDrawers();
-document.addEventListener("selectionchange", () => {
-  if (!getSelection().isCollapsed && room.list.contains(getSelection().anchorNode)) {
-    import("./quoting.js").then((module) => module.offer());
-  } else {
-    document.querySelector("[data-quote]")?.setAttribute("hidden", "");
-  }
-});
-addEventListener("keydown", (event) => {
-  const by = { PageUp: -1, PageDown: 1 }[event.key];
-  const isFind = (event.ctrlKey || event.metaKey) && event.shiftKey && event.key.toLowerCase() === "f";
-  if (room.id && (isFind || (by && event.altKey)) && !document.querySelector("dialog[open]")) {
-    event.preventDefault();
-    import("./finding.js").then((module) => (by ? module.step(by) : module.openFinder())).catch(tell);
-  }
-});
+openFromKeys(room, tell);
 // From the socket: a turn began or ended in this conversation, perhaps in another tab.
 document.addEventListener("news", async ({ detail }) => {
   if (detail.conversationId === room.id && detail.type.startsWith("turn-")) {

@@ -79,12 +79,15 @@ async function open(isOffered = () => true) {
   return chosen;
 }
 
-/** Arrows go through what is left, Enter takes the first. */
+/** Arrows go through what is left, Enter takes the first, Escape closes. */
 export function walk(event, dialog) {
   const links = [...dialog.querySelectorAll("li:not([hidden]) [data-option]")];
   const place = links.indexOf(document.activeElement);
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step) {
+  if (event.key === "Escape") {
+    event.preventDefault(); // the browser would only empty the field
+    dialog.close();
+  } else if (step) {
     event.preventDefault();
     (links[place + step] ?? dialog.querySelector("input")).focus();
   } else if (event.key === "Enter" && place < 0 && links.length) {

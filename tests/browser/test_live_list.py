@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tenants.db import entered
 from tenants.models import Tenant
@@ -76,3 +76,27 @@ def test_a_budget_that_runs_low_is_said_on_open_pages_until_closed(
         expect(notice).to_be_visible()
         other.get_by_role("button", name="Schließen").click()
         expect(notice).to_be_hidden()
+
+
+def test_what_happened_while_the_line_was_dead_is_shown_when_it_is_back(
+    site: Site, acme: Tenant, provider: Provider
+) -> None:
+    made = make_conversation(acme)
+    provider.enqueue(Answer(text="Said meanwhile."))
+    with site.page() as page:
+        lines: list[WebSocketRoute] = []
+        page.route_web_socket("**/ws/news**", lambda line: lines.append(line))
+        page.goto(f"/c/{made.pk}")
+        other = page.context.new_page()
+        other.goto(f"/c/{made.pk}")
+        other.get_by_label("Message", exact=True).fill("Any news?")
+        other.keyboard.press("Enter")
+        expect(other.locator("[data-reply]").last).to_have_text("Said meanwhile.")
+        expect(page.locator("[data-reply]")).to_have_count(1)
+        lines[0].close()
+        expect(page.locator("[data-reply]").last).to_have_text("Said meanwhile.")
+        expect(page.locator("[data-reply]")).to_have_count(2)
+        page.context.set_offline(True)
+        expect(page.get_by_role("status")).to_contain_text("You are offline.")
+        page.context.set_offline(False)
+        expect(page.get_by_role("status")).to_have_text("")

@@ -28,7 +28,15 @@ function listen(wait = RETRY_MS.first, isAgain = false) {
     }
   });
   socket.addEventListener("message", (event) => hear(JSON.parse(event.data)));
-  socket.addEventListener("close", () => setTimeout(() => listen(next, true), wait));
+  socket.addEventListener("close", () => {
+    const again = () => {
+      clearTimeout(timer);
+      removeEventListener("online", again);
+      listen(next, true);
+    };
+    const timer = setTimeout(again, wait);
+    addEventListener("online", again);
+  });
 }
 
 document.addEventListener("visibilitychange", () => {

@@ -112,9 +112,13 @@ document.addEventListener("click", async (event) => {
 });
 openDrawers();
 openFromKeys(room, tell);
-// From the socket: a turn began or ended in this conversation, perhaps in another tab.
+addEventListener("offline", () => room.say(room.words.offline));
+addEventListener("online", () => room.say("", true));
+// From the socket: a turn began or ended in this conversation, perhaps in another tab; or
+// nobody knows what did, because the line was dead.
 document.addEventListener("news", async ({ detail }) => {
-  if (detail.conversationId === room.id && detail.type.startsWith("turn-")) {
+  const isHere = detail.conversationId === room.id && detail.type.startsWith("turn-");
+  if (room.id && (isHere || detail.type === "missed")) {
     await import("./sending.js").then((module) => module.lookAgain()).catch(tell);
   }
 });

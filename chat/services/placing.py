@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from chat.errors import InvalidMessageError, NotFoundError
 from chat.models import Conversation, Message
@@ -18,6 +21,15 @@ class Place:
     parent: Message | None = None
     partial: str = ""
     answered: str = ""
+
+    def moment(self) -> datetime:
+        """Now, but later than what the new message hangs below: a branch is read in
+        order of time, also when the clock was set back."""
+        above = self.question or self.parent
+        now = timezone.now()
+        if above is None:
+            return now
+        return max(now, above.created_at + timedelta(microseconds=1))
 
 
 def place_of(conversation: Conversation, send: Send) -> Place:

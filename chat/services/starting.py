@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -237,7 +237,7 @@ def _messages(
     revision: AgentRevision,
 ) -> tuple[Message, Message]:
     """The question, which may be there already, and the reply to be written."""
-    moment = _moment(place)
+    moment = place.moment()
     question = place.question or Message(
         **({"pk": send.message_id} if send.message_id else {}),
         conversation=conversation,
@@ -391,13 +391,3 @@ def _agent(
     if send.model is not None and not Provider.objects.offers(send.model):
         raise InvalidMessageError(_("That model is not offered here."))
     return chosen, chosen.revision
-
-
-def _moment(place: Place) -> datetime:
-    """Now, but later than what the new message hangs below: a branch is read in order
-    of time, also when the clock was set back."""
-    above = place.question or place.parent
-    now = timezone.now()
-    if above is None:
-        return now
-    return max(now, above.created_at + timedelta(microseconds=1))

@@ -93,6 +93,13 @@ def first_token_seconds(message: Message) -> float | None:
 
 
 @register.filter
+def may_scroll(text: str) -> bool:
+    """Whether a question may be higher than its bubble on the narrowest screen, and so
+    has to be reached by keyboard; as static/js/chat/transcript.js has it."""
+    return len(text) > 300 or text.count("\n") > 8
+
+
+@register.filter
 def other_model(message: Message) -> str:
     """The model that wrote it, as people say it, where it is not the agent's own."""
     revision = message.agent_revision

@@ -8,6 +8,7 @@ from tenants.models import Tenant
 from tests.browser.site import PHONE, TEXT, Site, ask, wait_until_over
 from tests.browser.states import make_states
 from tests.browser.test_around import check
+from tests.chat.rows import make_conversation
 from tests.provider import Answer, Provider
 
 
@@ -15,19 +16,32 @@ def test_axe_finds_nothing_in_any_state_in_either_theme(
     site: Site, acme: Tenant
 ) -> None:
     made = make_states(acme)
+    lines = "\n".join(f"line {n}" for n in range(30))  # higher than its bubble
+    made["lines"] = make_conversation(acme, said=(lines, "Line by line."))
     with site.page() as page:
-        for name in ("marks", "tools", "rich"):
+        for name in ("lines", "marks", "tools", "rich"):
             page.goto(f"/c/{made[name].pk}")
             for block in page.locator("details.reasoning, .tool").all():
                 block.evaluate("(one) => (one.open = true)")
             check(page)
         page.get_by_role("button", name="Details and more").last.click()
+        expect(page.get_by_label("Try again, but…")).to_be_visible()
+        check(page)
         page.locator("[data-picker]").press("Enter")
         expect(page.get_by_label("Find an agent or a model")).to_be_focused()
         check(page)
         page.keyboard.press("Escape")
         page.locator(".user").hover()
         page.get_by_role("button", name="Edit").click()
+        check(page)
+        page.keyboard.press("Control+Shift+F")
+        page.get_by_role("dialog").get_by_role("searchbox").fill("heat")
+        expect(page.get_by_role("dialog").locator("mark").first).to_be_visible()
+        check(page)
+        page.keyboard.press("Escape")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("heat")
+        expect(page.get_by_role("region", name="Preview")).to_be_visible()
         check(page)
 
 

@@ -8,7 +8,7 @@ export function addQuestion(text) {
   const article = blank("user");
   const bubble = article.querySelector("[data-text]");
   bubble.textContent = text;
-  if (text.length > 1000) {
+  if (text.length > 300 || text.split("\n").length > 9) {
     bubble.tabIndex = 0;
   }
   room.chat.classList.remove("blank");

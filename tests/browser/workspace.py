@@ -22,7 +22,7 @@ from tests.chat.rows import make_conversation
 from tests.factories import person
 from usage.models import Budget
 from usage.pricing import UnitPrice
-from usage.services import Subject, record_call
+from usage.services import CallMade, Subject, record_calls
 from usage.services.budgets import save_budget
 
 # Title, how many days ago, whether it is pinned.
@@ -114,24 +114,26 @@ def _usage(user: User) -> None:
     for day in range(min(now.day, 20)):
         with patch("django.utils.timezone.now", lambda: now - timedelta(days=day)):  # noqa: B023
             for number, model in enumerate(MODELS[: 1 + day % 3]):
-                record_call(
-                    subject=Subject(
-                        user_id=user.pk,
-                        agent_id=agent,
-                        model=model,
-                        conversation_id="chat-00001",
-                        message_id="reply-0001",
-                        turn_id=f"turn-{day}-{number}",
-                        api_key_id=None,
-                    ),
-                    usage=Usage(
-                        prompt_tokens=90_000 * (1 + day % 4),
-                        completion_tokens=12_000 * (1 + day % 3),
-                        cached_tokens=30_000,
-                        reasoning_tokens=2_000,
-                    ),
-                    price=PRICE if number < 2 else None,
-                    status="done",
-                    ttft_ms=300,
-                    duration_ms=4_000,
+                record_calls(
+                    CallMade(
+                        subject=Subject(
+                            user_id=user.pk,
+                            agent_id=agent,
+                            model=model,
+                            conversation_id="chat-00001",
+                            message_id="reply-0001",
+                            turn_id=f"turn-{day}-{number}",
+                            api_key_id=None,
+                        ),
+                        usage=Usage(
+                            prompt_tokens=90_000 * (1 + day % 4),
+                            completion_tokens=12_000 * (1 + day % 3),
+                            cached_tokens=30_000,
+                            reasoning_tokens=2_000,
+                        ),
+                        price=PRICE if number < 2 else None,
+                        status="done",
+                        ttft_ms=300,
+                        duration_ms=4_000,
+                    )
                 )

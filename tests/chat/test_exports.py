@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ctypes.util import find_library
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -260,7 +260,8 @@ def test_pdf_draws_formulas_and_says_what_it_cannot_draw_in_tex(
     assert "frac" not in text and "sqrt" not in text
     assert r"\text{" in text
     known = pypdf.PdfReader(io.BytesIO(answer.content))
-    objects = map(known.get_object, range(1, known.trailer["/Size"]))
+    numbers = range(1, int(str(known.trailer["/Size"])))
+    objects: Iterable[object] = map(known.get_object, numbers)
     spoken = {one.get("/Alt") for one in objects if isinstance(one, dict)}
     assert {r"\frac{1}{2}", r"\sqrt{x}"} <= spoken
 

@@ -1,5 +1,6 @@
 """Writes of the meter; each module has one noun of it."""
 
+from usage.services.granting import Grant
 from usage.services.prices import price_for
 from usage.services.recording import (
     CallMade,
@@ -8,7 +9,7 @@ from usage.services.recording import (
     record_correction,
     record_test,
 )
-from usage.services.reserving import Grant, release_lapsed, reserve, reserve_call
+from usage.services.reserving import release_lapsed, reserve, reserve_call
 from usage.services.settling import Alert, settle
 
 __all__ = [

@@ -6,8 +6,8 @@ order of the budgets' ids, after everything else a transaction locks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Final
@@ -23,8 +23,9 @@ from llm.client import Prompt
 from llm.events import Usage
 from llm.prompt import text_of
 from usage.errors import BudgetExceededError
-from usage.pricing import UnitPrice, cost_of, list_price
+from usage.pricing import UnitPrice, cost_of
 from usage.services import rates
+from usage.services.granting import Grant
 from usage.services.prices import RULE, rule_price
 from usage.services.recording import Subject
 from usage.services.rolling import (
@@ -100,38 +101,6 @@ FROM (SELECT period_id, sum(tokens) AS tokens, sum(cost) AS cost
       FROM gone GROUP BY period_id) AS sums
 WHERE p.id = sums.period_id
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """On what terms a turn may run.
-
-    `price` is None where none is known. `reply_tokens` is what the reply may have, None
-    where no budget applies; `is_cut` says that it is less than was asked for.
-    `headers` tell the client what is left of its rate.
-    """
-
-    price: UnitPrice | None = None
-    reply_tokens: int | None = None
-    is_cut: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def priced(self, prompt: Prompt) -> Grant:
-        """With the list's price of that call, where the tenant has none."""
-        if self.price is not None:
-            return self
-        return replace(self, price=list_price(prompt.endpoint.provider, prompt.model))
-
-    def limited(self, prompt: Prompt) -> Prompt:
-        """The call as it may be made."""
-        if self.reply_tokens is None:
-            return prompt
-        most = {
-            name: min(value, self.reply_tokens)
-            for name in ("max_tokens", "max_completion_tokens")
-            if isinstance(value := prompt.parameters.get(name), int)
-        }
-        return replace(prompt, parameters={**prompt.parameters, **most})
 
 
 @dataclass(frozen=True, slots=True)

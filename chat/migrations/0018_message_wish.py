@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0016_search_pairs'),
+        ('chat', '0017_share_event_roles'),
     ]
 
     operations = [

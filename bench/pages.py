@@ -186,12 +186,15 @@ def _weight(visit: Visit, speed: int, name: str, path: str) -> dict[str, str]:
         cold = f"{sum(sizes) / 1000:.0f} kB, {len(sizes)}"
         page.goto("about:blank")
         page.wait_for_timeout(1_000)  # the browser's cache writes behind
-        sizes.clear()
         page.goto(path, wait_until="networkidle")
-        again = f"{sum(sizes) / 1000:.0f} kB"
+        again = page.evaluate(
+            "['navigation', 'resource'].flatMap((kind) => "
+            "performance.getEntriesByType(kind))"
+            ".reduce((sum, one) => sum + one.transferSize, 0)"
+        )
     return {
         f"{name}: wire, requests": cold,
-        f"{name}: wire when opened again": again,
+        f"{name}: wire when opened again": f"{again / 1000:.0f} kB",
         f"{name}: JavaScript, CSS, unpacked": (
             " kB, ".join(f"{kind / 1000:.0f}" for kind in kinds) + " kB"
         ),

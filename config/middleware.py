@@ -147,12 +147,15 @@ class StaticMiddleware(ServeStaticMiddleware):  # type: ignore[misc]  # untyped
     async def _serve_compressed(
         self, found: StaticFile, request: HttpRequest
     ) -> HttpResponse:
+        path, headers = found.get_path_and_headers(request.META)
+        fields = {name: value for name, value in headers if value is not None}
         content = self._compressed.get(found)
         if content is None:
-            content = await asyncio.to_thread(_compress_file, _path(found))
+            if int(fields["Content-Length"]) < _IN_LOOP_MAX:
+                content = _compress_file(path)
+            else:
+                content = await asyncio.to_thread(_compress_file, path)
             self._compressed[found] = content
-        _, headers = found.get_path_and_headers(request.META)
-        fields = {name: value for name, value in headers if value is not None}
         fields |= {
             "Content-Encoding": "gzip",
             "Content-Length": str(len(content)),

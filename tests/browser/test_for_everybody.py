@@ -141,7 +141,7 @@ def test_the_head_of_a_long_listing_stays_in_sight(site: Site, acme: Tenant) -> 
         page.get_by_text("line_100", exact=True).evaluate(
             "(line) => line.scrollIntoView({block: 'center'})"
         )
-        copy = page.locator(".code-head button")
+        copy = page.locator(".code-head [data-copy]")
         expect(copy).to_be_in_viewport()
         assert copy.evaluate(COVERED) is None
 

@@ -95,8 +95,9 @@ def _check(tool: Tool, given: Any) -> None:
 
 def _is_harmless(value: Any, depth: int = _DEPTH) -> bool:
     """Whether every reader on its way takes it: orjson refuses longer numbers and
-    deeper nesting, and a reply that cannot be written as JSON ends its conversation."""
-    if isinstance(value, int):
+    deeper nesting, and a reply that cannot be written as JSON ends its conversation. In
+    PostgreSQL a large 1e30 becomes such a number too."""
+    if isinstance(value, (int, float)):
         return -(2**63) <= value < 2**63
     if isinstance(value, dict):
         if _REFUSED & value.keys():

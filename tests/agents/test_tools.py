@@ -67,7 +67,14 @@ def test_arguments_keep_nothing_that_a_reader_would_refuse() -> None:
     assert read_arguments('{"a": [1, "é"]}') == {"a": [1, "é"]}
     for hostile in (
         *('{"__proto__": 1}', '{"a": [{"constructor": {}}]}', '{"a": NaN}'),
-        *('{"a": 1e999}', '"\\u0000"', '"\\ud800"', "{" * 10_000, "\x00"),
+        *(
+            '{"a": 1e30}',
+            '{"a": 1e999}',
+            '"\\u0000"',
+            '"\\ud800"',
+            "{" * 10_000,
+            "\x00",
+        ),
     ):
         kept = read_arguments(hostile)
         assert isinstance(kept, str)

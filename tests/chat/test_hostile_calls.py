@@ -18,6 +18,7 @@ CALLS = (
     ("x" * 100_000, "{}"),
     ("a b/<script>", "{}"),
     ("calculator", json.dumps({"expression": "1", "a": 10**30})),
+    ("calculator", '{"expression": "1", "a": 1e30}'),
     ("calculator", '{"expression": "1", "a": ' + "[" * 300 + "]" * 300 + "}"),
     ("calculator", '{"expression": "' + "1+" * 400 + '1"}'),
 )

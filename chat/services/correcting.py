@@ -20,7 +20,8 @@ def take_correction(correction: UsageRecord) -> None:
     }
     if correction.cost is not None:
         changes["cost"] = Coalesce("cost", Decimal(0)) + correction.cost
-    Message.objects.filter(pk=correction.message_id).update(**changes)
+    # Before its message, as everybody locks them.
     Conversation.objects.filter(pk=correction.conversation_id).update(
         total_tokens=F("total_tokens") + correction.total_tokens
     )
+    Message.objects.filter(pk=correction.message_id).update(**changes)

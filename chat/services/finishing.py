@@ -35,9 +35,13 @@ class TurnEnd:
     tail: Callable[[Settled], list[list[Any]]]
 
 
+class NotTogetherError(Exception):
+    """Somebody ended one of these turns before; each is to be stored by itself."""
+
+
 def finish_turns(ends: Sequence[TurnEnd]) -> list[Settled | None]:
     """Store how turns of the tenant in force ended, all or none; None for one that
-    somebody ended before.
+    somebody ended before, which has to be alone: NotTogetherError.
 
     Counting tokens that the provider did not report happens before the transaction,
     which stays short.
@@ -45,27 +49,24 @@ def finish_turns(ends: Sequence[TurnEnd]) -> list[Settled | None]:
     counted = [_Counted.of(end) for end in ends]
     with transaction.atomic():
         titles = _end(counted)
-        ended = [each for each in counted if each.end.plan.turn_id in titles]
-        _tell(ended)
-        unknown = [
-            each
-            for each in counted
-            if each not in ended
-            and not overtake(
-                each.end.plan, each.end.outcome, usage=each.usage, cost=each.cost
-            )
-        ]
+        if len(titles) == len(counted):
+            _tell(counted)
+        elif len(counted) > 1:
+            # Correcting one locks rows for which another end's may be waited for.
+            raise NotTogetherError
+        elif _overtake(*counted):
+            return [None]
         # Last, because many wait for the rows these lock.
-        _account([*ended, *unknown])
+        _account(counted)
+    if not titles:
+        return [None]
     return [
         replace(each.settled, title_model=titles[each.end.plan.turn_id])
-        if each in ended
-        else None
         for each in counted
     ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class _Counted:
     """An end whose calls are counted; `usage` and `cost` are this turn's alone,
     `settled` what readers are told: of the whole reply, earlier turns included."""
@@ -88,10 +89,14 @@ class _Counted:
         return cls(end, calls, usage, cost, Settled(whole, total, title_model=""))
 
 
+def _overtake(counted: _Counted) -> bool:
+    end = counted.end
+    return overtake(end.plan, end.outcome, usage=counted.usage, cost=counted.cost)
+
+
 def _account(counted: Sequence[_Counted]) -> None:
-    if counted:
-        record_calls(*(made for each in counted for made in _calls_made(each)))
-        settle_calls(*(each.end.plan.subject for each in counted))
+    record_calls(*(made for each in counted for made in _calls_made(each)))
+    settle_calls(*(each.end.plan.subject for each in counted))
 
 
 def _calls_made(counted: _Counted) -> Iterator[CallMade]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 
 from django.db import InterfaceError, OperationalError
 
@@ -62,13 +63,19 @@ class Storing:
 def _some(queue: deque[_Waiting]) -> list[_Waiting]:
     """The next transaction's, at least one."""
     batch = [queue.popleft()]
-    characters = len(batch[0].end.outcome.text)
+    characters = _size(batch[0].end)
     while queue and len(batch) < _MOST_ENDS:
-        characters += len(queue[0].end.outcome.text)
+        characters += _size(queue[0].end)
         if characters > _MOST_CHARACTERS:
             break
         batch.append(queue.popleft())
     return batch
+
+
+def _size(end: TurnEnd) -> int:
+    """What the model and its tools said, in characters; most of what is sent."""
+    values = chain.from_iterable(part.values() for part in end.outcome.parts)
+    return sum(len(value) for value in values if isinstance(value, str))
 
 
 async def _store(target: Scope, batch: list[_Waiting]) -> None:
@@ -90,6 +97,9 @@ async def _store(target: Scope, batch: list[_Waiting]) -> None:
 
 
 def _is_away(error: Exception) -> bool:
-    """Whether PostgreSQL has not even answered."""
-    lost = isinstance(error, (OperationalError, InterfaceError))
-    return lost and getattr(error.__cause__, "sqlstate", None) is None
+    """Whether PostgreSQL has not even answered, or said that it goes down: the others
+    would each wait for a connection in vain."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    state: str | None = getattr(error.__cause__, "sqlstate", None)
+    return state is None or state.startswith("57P")

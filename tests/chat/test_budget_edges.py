@@ -132,9 +132,9 @@ def ended(plan: TurnPlan, usage: Usage) -> Outcome:
     return Outcome(status="done", parts=parts, calls=(call,))
 
 
-def running_turn(talk: Talk) -> TurnPlan:
+def running_turn(talk: Talk, name: str = "member") -> TurnPlan:
     """Of a process without a sign of life."""
-    plan = start_turn(user=person(talk.tenant, "member"), send=Send(text="Hello"))
+    plan = start_turn(user=person(talk.tenant, name), send=Send(text="Hello"))
     Turn.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
     return plan
 

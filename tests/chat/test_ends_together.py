@@ -4,27 +4,35 @@ alone."""
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from django.db import DatabaseError
+import psycopg
+import pytest
+from django.db import DatabaseError, OperationalError, transaction
 from django.db.models.expressions import RawSQL
 
 from chat.models import Conversation, Message, Turn
 from chat.services.conversations import remove
-from chat.services.finishing import TurnEnd, finish_turns
+from chat.services.finishing import NotTogetherError, TurnEnd, finish_turns
+from chat.services.recovering import recover_turn
 from chat.services.starting import start_turn
+from chat.turns import storing
 from chat.turns.codec import to_json
 from chat.turns.events import Aborted
 from chat.turns.plan import Send, Settled, TurnPlan
 from chat.turns.storing import Storing
 from llm.events import Usage
-from tenants.db import entered
+from tenants.db import entered, unit
 from tests.chat.talk import Talk
-from tests.chat.test_budget_edges import ended, prices
-from tests.chat.test_budgets import budget, period_of
+from tests.chat.test_budget_edges import ended, prices, running_turn
+from tests.chat.test_budgets import budget, period_of, wait_for_a_lock
 from tests.factories import person
-from usage.models import Reservation, UsageRecord
+from usage.models import Budget, BudgetPeriod, Reservation, UsageRecord
+from usage.services import record_correction
+from usage.services.budgets import save_budget
 from usage.services.rebuilding import differences
 
 
@@ -52,17 +60,12 @@ def test_each_of_several_ends_is_stored_and_counted_once(talk: Talk) -> None:
         Turn.objects.filter(pk=gone.turn_id).update(status=Turn.Status.STOPPED)
         remove(conversation_id=gone.conversation_id, by=None)
         ends = [end_of(plan, Usage(100 * n, n)) for n, plan in enumerate(plans, 1)]
-        settled = finish_turns(ends)
-        assert [found and found.usage.total_tokens for found in settled] == [
-            101,
-            202,
-            None,
-            None,
-        ]
-        assert [found and found.cost for found in settled[:2]] == [
-            Decimal("0.101"),
-            Decimal("0.202"),
-        ]
+        first, second, *others = stored(ends)
+        assert isinstance(first, Settled)
+        assert isinstance(second, Settled)
+        assert others == [None, None]
+        assert (first.usage.total_tokens, first.cost) == (101, Decimal("0.101"))
+        assert (second.usage.total_tokens, second.cost) == (202, Decimal("0.202"))
         for plan, tokens in zip(plans, (101, 202, 7), strict=False):
             reply = Message.objects.get(pk=plan.reply_id)
             assert (reply.text, reply.status) == ("Done.", "complete")
@@ -109,3 +112,99 @@ def test_an_end_that_cannot_be_stored_costs_no_other_its_own(talk: Talk) -> None
         assert all(isinstance(found, Settled) for found in results)
         assert Turn.objects.running().count() == 1
         assert UsageRecord.objects.count() == 4
+
+
+def test_what_is_long_is_stored_by_itself(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "_MOST_CHARACTERS", 100)
+    thought = {"type": "reasoning", "text": "Hm. " * 20}
+    with entered(talk.tenant.scope):
+        ends = [end_of(begun(talk), Usage(10, n)) for n in range(4)]
+        for number in (1, 2):
+            outcome = replace(ends[number].outcome, parts=[thought])
+            ends[number] = replace(ends[number], outcome=outcome)
+        assert all(isinstance(found, Settled) for found in stored(ends))
+        assert len(transactions()) == 2
+
+
+def test_one_that_was_overtaken_makes_no_other_wait(
+    talk: Talk, database_url: str
+) -> None:
+    """Correcting it would lock the budgets of its author before those of the other's,
+    and ends lock them the other way round."""
+    ones = budget(talk, scope="user", limit_tokens=100_000)
+    with entered(talk.tenant.scope), ThreadPoolExecutor(2) as pool:
+        owner = person(talk.tenant, "owner").pk
+        save_budget(
+            budget=Budget(),
+            **{"scope": "user", "subject_id": owner},
+            **{"period": "day", "limit_tokens": 100_000},
+        )
+        taken = running_turn(talk, "owner")
+        assert recover_turn(turn_id=taken.turn_id)
+        mixed = [end_of(taken, Usage(500, 70)), end_of(begun(talk), Usage(10, 1))]
+        both = [end_of(begun(talk, name), Usage(10, 1)) for name in ("member", "owner")]
+
+        def finished(ends: list[TurnEnd]) -> list[Settled | None]:
+            return asyncio.run(unit(talk.tenant.scope, finish_turns, ends))
+
+        with transaction.atomic():
+            list(BudgetPeriod.objects.select_for_update().filter(budget=ones))
+            one = pool.submit(finished, both)
+            wait_for_a_lock(database_url)
+            other = pool.submit(finished, mixed)
+            wait([other], timeout=1)
+        assert all(one.result())
+        assert isinstance(other.exception(), NotTogetherError)
+        rest = stored(mixed)
+        assert rest[0] is None
+        assert isinstance(rest[1], Settled)
+        rows = UsageRecord.objects.filter(turn_id=taken.turn_id)
+        assert sum(row.total_tokens for row in rows) == 570
+        assert not list(differences())
+
+
+def test_where_the_database_goes_down_none_is_tried_by_itself(
+    talk: Talk, database_url: str
+) -> None:
+    with entered(talk.tenant.scope), ThreadPoolExecutor(1) as pool:
+        plans = [begun(talk) for _ in range(3)]
+        ends = [end_of(plan, Usage(10, 1)) for plan in plans]
+        with transaction.atomic():
+            chat = plans[0].conversation_id
+            list(Conversation.objects.select_for_update().filter(pk=chat))
+            storing_them: Future[Any] = pool.submit(stored, ends)
+            wait_for_a_lock(database_url)
+            with psycopg.connect(database_url, autocommit=True) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE wait_event_type = 'Lock'"
+                )
+            found = storing_them.result(timeout=10)
+        assert all(isinstance(error, OperationalError) for error in found)
+        assert Turn.objects.running().count() == 3
+        assert all(stored(ends))
+
+
+def test_a_correction_locks_in_the_order_of_an_end(
+    talk: Talk, database_url: str
+) -> None:
+    """Of a reply that goes on meanwhile."""
+    with entered(talk.tenant.scope), ThreadPoolExecutor(1) as pool:
+        plan = begun(talk)
+        assert all(stored([end_of(plan, Usage(10, 1))]))
+        record = UsageRecord.objects.get()
+
+        def correct() -> UsageRecord:
+            fields = {"record": record, "note": "Too little.", "prompt_tokens": 5}
+            return asyncio.run(unit(talk.tenant.scope, record_correction, **fields))
+
+        with transaction.atomic():
+            chat = plan.conversation_id
+            list(Conversation.objects.select_for_update().filter(pk=chat))
+            correcting = pool.submit(correct)
+            wait_for_a_lock(database_url)
+            Message.objects.filter(pk=plan.reply_id).update(estimated=True)
+        assert correcting.result().prompt_tokens == 5
+        assert Message.objects.get(pk=plan.reply_id).total_tokens == 16

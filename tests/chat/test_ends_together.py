@@ -197,7 +197,7 @@ def test_a_correction_locks_in_the_order_of_an_end(
         record = UsageRecord.objects.get()
 
         def correct() -> UsageRecord:
-            fields = {"record": record, "note": "Too little.", "prompt_tokens": 5}
+            fields: Any = {"record": record, "note": "Too little.", "prompt_tokens": 5}
             return asyncio.run(unit(talk.tenant.scope, record_correction, **fields))
 
         with transaction.atomic():

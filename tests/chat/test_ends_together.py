@@ -179,7 +179,7 @@ def test_where_the_database_goes_down_none_is_tried_by_itself(
             with psycopg.connect(database_url, autocommit=True) as other:
                 other.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE wait_event_type = 'Lock'"
+                    " WHERE wait_event_type = 'Lock' AND datname = current_database()"
                 )
             found = storing_them.result(timeout=10)
         assert all(isinstance(error, OperationalError) for error in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tenants.models import Tenant
 from tests.browser.site import DESKTOP, PHONE, Site, ask
@@ -171,3 +171,41 @@ def test_without_scripts_versions_are_made_chosen_and_deleted(
         replied(page, "Second.")
         page.locator("[data-picker]").click()
         expect(page.get_by_role("heading", name="Who answers")).to_be_visible()
+
+
+def test_a_version_is_chosen_while_the_page_looks_for_news(
+    site: Site, provider: Provider
+) -> None:
+    """Both bring messages, and neither may leave the other's beside its own."""
+    provider.enqueue(Answer(text="First."), Answer(text="Second."))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "What is it?")
+        replied(page, "First.")
+        page.locator(".user").hover()
+        page.get_by_role("button", name="Edit").click()
+        page.get_by_label("Edit your message").fill("What is it really?")
+        page.get_by_role("button", name="Save and send").click()
+        replied(page, "Second.")
+        expect(page.locator(".branches")).to_have_text("2/2")
+        held: list[Route] = []
+        page.route("**/messages?*", lambda route: held.append(route))
+        page.evaluate(
+            "document.dispatchEvent(new CustomEvent('news',"
+            " {detail: {type: 'missed'}}))"
+        )
+        while not held:
+            page.wait_for_timeout(10)
+        # All messages, as where the reply has no place of its own yet.
+        news = page.evaluate(
+            "fetch(location.pathname + '/messages').then((answer) => answer.text())"
+        )
+        page.get_by_role("button", name="Previous version").click()
+        while len(held) < 2:
+            page.wait_for_timeout(10)
+        page.locator(".user").evaluate("(article) => article.dataset.old = ''")
+        held[0].fulfill(body=news, content_type="text/html")
+        expect(page.locator("[data-old]")).to_have_count(0)
+        held[1].continue_()
+        replied(page, "First.")
+        expect(page.locator("[data-text]")).to_have_text("What is it?")

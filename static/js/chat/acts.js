@@ -94,12 +94,12 @@ function regenerate(id, choice) {
   return ask({ trigger: "regenerate-message", messageId: id, ...choice }, articleOf(id));
 }
 
-async function choose(id) {
-  const pressed = document.activeElement;
-  const [article, label] = [pressed.closest("[data-message]"), pressed.getAttribute("aria-label")];
+async function choose(id, button) {
+  // The server may have rendered it anew since it was pressed.
+  const [article, label] = [button.closest("[data-message]"), button.getAttribute("aria-label")];
   await stream.choose(room.id, id, room.token);
   room.follower.hold();
-  await transcript.replaceFrom(article, id);
+  await transcript.replaceFrom(article, article ? id : undefined);
   const arrows = [...articleOf(id).querySelectorAll(".branches button:not([disabled])")];
   (arrows.find((arrow) => arrow.getAttribute("aria-label") === label) ?? arrows[0])?.focus();
   join();

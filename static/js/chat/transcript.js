@@ -83,7 +83,12 @@ export async function refresh(messageId) {
 export async function replaceFrom(article, messageId) {
   const content = await load(messageId ? { from: messageId } : {});
   const first = content.querySelector("[data-message]")?.dataset.message;
-  removeFrom(article && first === messageId ? article : room.list.firstElementChild);
+  // It may have been replaced meanwhile, by itself or by another branch.
+  const known = article?.isConnected ? article : article && document.getElementById(article.id);
+  if (article && first === messageId && !known) {
+    return;
+  }
+  removeFrom(known && first === messageId ? known : room.list.firstElementChild);
   const unsent = [...room.list.children].find((one) => one.querySelector(".unsent"));
   room.list.insertBefore(content, unsent ?? null);
   decorate(room.list, true);

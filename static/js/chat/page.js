@@ -137,7 +137,7 @@ if (isNew && !document.getElementById(location.hash.slice(1))) {
 }
 decorate(room.list, true);
 // Loaded before it is needed, because the line may be dead when it is.
-for (const sign of ["pointermove", "pointerdown", "keydown", "focusin"]) {
+for (const sign of ["pointermove", "pointerdown", "keydown", "input"]) {
   addEventListener(sign, () => sending().catch(() => {}), { once: true, passive: true });
 }
 if (room.list.querySelector("[data-running]") || localStorage.getItem(`unsent:${room.composer.person}`)) {

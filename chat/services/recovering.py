@@ -159,6 +159,7 @@ def _plan(turn: Turn, *, has_answered: bool) -> TurnPlan:
             turn.author,
             partial=partial,
             continued=reply if _goes_on(turn) else None,
+            wish=reply.wish,
         )
     # As when the turn began, whatever rules came since.
     price = None

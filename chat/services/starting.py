@@ -169,6 +169,7 @@ class _Started:
 
     turn: Turn
     conversation: Conversation
+    place: Place
     question: Message
     reply: Message
     agent: Agent
@@ -225,7 +226,7 @@ def _start(user: User, send: Send, api_key_id: int | None) -> _Started:
     # Last, because many wait for the rows it locks.
     grant = reserve_for(turn, agent.pk, reply.model, build)
     return _Started(
-        turn, conversation, question, reply, agent, revision, title, build, grant
+        turn, conversation, place, question, reply, agent, revision, title, build, grant
     )
 
 
@@ -334,6 +335,7 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
         new_title=rows.new_title,
         message_length=len(rows.question.text),
         partial=rows.reply.text,
+        answered=rows.place.answered,
         prompt=prompt,
         failure=failure,
         grant=grant,

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import uvloop
 
-from bench.provider import text_of
+from bench.words import tokens_of
 
 Delta = Callable[[dict[str, Any]], str | None]
 
@@ -113,9 +113,9 @@ def run(
     before = time.perf_counter()
     everything = uvloop.run(streamed(target, streams, ramp, limit))
     load = Load(seconds=time.perf_counter() - before)
-    expected = text_of(tokens)
+    expected = "".join(tokens_of(tokens))
     for seen in everything:
-        load.tokens += seen.text.count("w")
+        load.tokens += seen.text.count(" ")
         load.whole += seen.ended and seen.text == expected
         times = [at for at, _ in seen.texts]
         if times:
@@ -127,7 +127,7 @@ def run(
         from_, to = max(t[0][0] for t in begun), min(t[-1][0] for t in begun)
         load.together = from_, to
         load.tokens_together = sum(
-            text.count("w") for texts in begun for at, text in texts if from_ <= at < to
+            text.count(" ") for texts in begun for at, text in texts if from_ <= at < to
         )
     return load
 

@@ -1,7 +1,7 @@
 """A provider stand-in that costs little: OpenAI's stream, encoded once for each model.
 
-A model's name says what is sent: `bench-<tokens>x<ms>` is that many tokens ("w0 ",
-"w1 ", …), one every so many milliseconds; 0 means as fast as they are taken. Paced
+A model's name says what is sent: `bench-<tokens>x<ms>` is that many tokens (of
+bench.words), one every so many milliseconds; 0 means as fast as they are taken. Paced
 by the clock, without drift: what a stall held back is sent together. With `-together`
 behind it the last token waits until all other streams have come as far.
 
@@ -19,6 +19,8 @@ from typing import cast
 
 import uvloop
 
+from bench.words import tokens_of
+
 _NAME = re.compile(r"bench-(\d+)x(\d+)(-together)?$")
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -26,11 +28,6 @@ _HEAD = (
 )
 # Frames a write where there is no pace.
 _BURST = 8
-
-
-def text_of(tokens: int) -> str:
-    """What a reply of so many tokens says, so that clients can tell it is whole."""
-    return "".join(f"w{number} " for number in range(tokens))
 
 
 class Script:
@@ -50,7 +47,7 @@ class Script:
 
         usage = {"prompt_tokens": 10, "completion_tokens": tokens}
         usage["total_tokens"] = tokens + 10
-        frames = [frame({"content": f"w{n} "}) for n in range(tokens)]
+        frames = [frame({"content": token}) for token in tokens_of(tokens)]
         self.frames = frames
         if not self.gap:
             starts = range(0, tokens, _BURST)

@@ -9,18 +9,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-# Enough different words that some are in every message and some in few.
-_WORDS = (
-    "the of and to in is that for it with as on be at by this from or are an was "
-    "not but we can if more when will there which one time so up out what about "
-    "into only other new some these may then first any my over such our even most "
-    "also made after many before must through where much your way well should "
-    "because each just those people how too little state good very make world still "
-    "own see men work long get here between both life being under never day same "
-    "another know while last might us great old year off come since against go came "
-    "right used take three stream tenant ledger invoice harbour lantern glacier "
-    "orchard violin compass meadow anchor cedar ember falcon granite island juniper"
-)
+from bench.words import WORDS
+
 _TEXT = """
 (SELECT string_agg((%(words)s::text[])[
     1 + floor(pow(random(), 2) * array_length(%(words)s::text[], 1))::int], ' ')
@@ -81,7 +71,7 @@ class Volume:
 def fill(schema: str, volume: Volume) -> None:
     """Into the schema's tables, for its first person and agent."""
     values = {
-        "words": _WORDS.split(),
+        "words": WORDS,
         "conversations": volume.conversations,
         "size": volume.size,
         "deep": volume.deep,

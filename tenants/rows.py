@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
+import orjson
 from django.db import connection
 from django.db.models import AutoField, Field, Model
 
@@ -19,19 +20,21 @@ def insert_together(*rows: Model) -> None:
     among the rows are checked at the commit.
     """
     statements: list[str] = []
-    values: list[Any] = []
+    values: list[str] = []
     last: list[Model] = []
     for model, group in groupby(rows, type):
         last = list(group)
-        head, tuple_, fields, returning = _insert_into(model)
+        statement, fields, returning = _insert_into(model)
+        # Each table's as one JSON text: the driver would quote each value by itself.
+        given = [
+            {field.column: field.pre_save(row, add=True) for field in fields}
+            for row in last
+        ]
+        values.append(orjson.dumps(given, default=str).decode())
         for row in last:
-            values += [
-                field.get_db_prep_save(field.pre_save(row, add=True), connection)
-                for field in fields
-            ]
             row._state.adding = False
             row._state.db = connection.alias
-        statements.append(head + ", ".join([tuple_] * len(last)))
+        statements.append(statement)
     *others, final = statements
     named = ", ".join(f"part{n} AS ({sql})" for n, sql in enumerate(others))
     with connection.cursor() as cursor:
@@ -44,11 +47,12 @@ def insert_together(*rows: Model) -> None:
 
 
 @lru_cache(maxsize=16)
-def _insert_into(model: type[Model]) -> tuple[str, str, list[Field[Any, Any]], str]:
-    """The statement's beginning, one row's place in it, its fields, and what asks for
-    the numbers that the database gives."""
+def _insert_into(model: type[Model]) -> tuple[str, list[Field[Any, Any]], str]:
+    """The statement, the fields it takes, and what asks for the numbers that the
+    database gives."""
     quote = connection.ops.quote_name
     meta = model._meta
+    table = quote(meta.db_table)
     numbered = isinstance(meta.pk, AutoField)
     fields = [
         field
@@ -56,6 +60,9 @@ def _insert_into(model: type[Model]) -> tuple[str, str, list[Field[Any, Any]], s
         if not (numbered and field.primary_key)
     ]
     columns = ", ".join(quote(str(field.column)) for field in fields)
-    head = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES "  # noqa: S608  # from the model itself
+    statement = (
+        f"INSERT INTO {table} ({columns}) SELECT {columns}"  # noqa: S608  # from the model itself
+        f" FROM jsonb_populate_recordset(NULL::{table}, %s::jsonb)"
+    )
     returning = f" RETURNING {quote(str(meta.pk.column))}" if numbered else ""
-    return head, f"({', '.join(['%s'] * len(fields))})", fields, returning
+    return statement, fields, returning

@@ -1,4 +1,5 @@
-"""The language of search, and writing its columns anew after a change of it.
+"""The language of search, writing its columns anew after a change of it, and putting
+new words where searches find them fastest.
 
 Until all rows are written anew, old ones keep the forms of the old language: words
 whose forms differ are found in new messages only. ChatSettings.reindex_from says how
@@ -19,6 +20,10 @@ BATCH = 500
 _ORDER = ("chat_conversation", "chat_message")
 # Kinds of words that a language has endings for; numbers and addresses have none.
 _WORDS = ("asciiword", "word", "asciihword", "hword", "hword_asciipart", "hword_part")
+_INDEXES = ("message_search", "message_pairs", "conversation_search")
+_SORT_IN = """
+SELECT gin_clean_pending_list(to_regclass(name)) FROM unnest(%s::text[]) AS name
+"""
 _DICTIONARIES = """
 SELECT t.alias, array_agg(m.mapdict::regdictionary::text ORDER BY m.mapseqno)
 FROM pg_ts_config c
@@ -72,6 +77,18 @@ def set_language(language: str) -> None:
 def start_over(**changes: str) -> None:
     """Every row of the tenant in force will be written anew."""
     ChatSettings.objects.update(reindex_from=f"{_ORDER[0]}/", **changes)
+
+
+def sort_in() -> None:
+    """Put the words of new texts, which the indexes of search keep in lists that every
+    search reads through, into their places: many at once take a tenth of the time that
+    they would one by one.
+
+    Safe to run anywhere at once, and to leave out: PostgreSQL does it too when a list
+    grows long.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SORT_IN, [list(_INDEXES)])
 
 
 @transaction.atomic

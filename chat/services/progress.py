@@ -3,7 +3,6 @@ runs them, read by everybody else."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,8 +44,9 @@ def notify_all(kind: NoticeKind, bodies: Sequence[Mapping[str, object]]) -> None
     about = {"kind": kind, "schema": scope().schema_name}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_notify(%s, body) FROM unnest(%s::text[]) AS body",
-            [CHANNEL, [json.dumps({**about, **body}) for body in bodies]],
+            "SELECT pg_notify(%s, body::text) FROM jsonb_array_elements(%s::jsonb)"
+            " AS body",
+            [CHANNEL, orjson.dumps([{**about, **body} for body in bodies]).decode()],
         )
 
 

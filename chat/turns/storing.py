@@ -1,27 +1,37 @@
 """Stores the ends of this process's turns: what ends while others are being stored is
 stored next, all of it in one transaction.
 
-A turn that ends alone is stored at once. When a hundred end together they share the
-statements, the commit and the waiting for rows that they all change.
+A turn that ends alone is stored a millisecond later. When a hundred end together they
+share the statements, the commit and the waiting for rows that they all change.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
-from django.db import InterfaceError, OperationalError
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from chat.services.finishing import TurnEnd, finish_turns
+from chat.services.indexing import sort_in
 from chat.turns.plan import Settled
 from tenants.db import Scope, unit
+
+logger = structlog.get_logger(__name__)
 
 # Of one transaction. What they wrote is sent to the database as one value, which may
 # have some hundred megabytes.
 _MOST_ENDS = 128
 _MOST_CHARACTERS = 4_000_000
+# Seconds, and how often an end waits for another one.
+_PAUSE, _MOST_PAUSES = 0.001, 10
+# Seconds: so often, and no more, a tenant's indexes are seen to.
+_SORT_IN_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class Storing:
 
     def __init__(self) -> None:
         self._queues: dict[Scope, deque[_Waiting]] = {}
+        self._unsorted: set[Scope] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def store(self, end: TurnEnd) -> Settled | None:
@@ -45,19 +56,46 @@ class Storing:
         queue = self._queues.get(target)
         if queue is None:
             queue = self._queues[target] = deque()
-            task = loop.create_task(self._store_all(target, queue))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep(self._store_all(target, queue))
         queue.append(waiting)
         return await waiting.stored
 
     async def _store_all(self, target: Scope, queue: deque[_Waiting]) -> None:
         """Until no end of this tenant's waits."""
         try:
+            await _gathered(queue)
             while queue:
                 await _store(target, _some(queue))
         finally:
             del self._queues[target]
+        if target not in self._unsorted:
+            self._unsorted.add(target)
+            self._keep(self._sort_in(target))
+
+    async def _sort_in(self, target: Scope) -> None:
+        """Have the new words sorted into the indexes of search, when nobody waits."""
+        await asyncio.sleep(_SORT_IN_AFTER)
+        self._unsorted.discard(target)
+        try:
+            await unit(target, sort_in)
+        except (DatabaseError, InterfaceError) as error:
+            # The next end has it done.
+            logger.warning("housekeeping put off", error=type(error).__name__)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _gathered(queue: deque[_Waiting]) -> None:
+    """Until no other end comes at the same moment: what a first few would have to
+    themselves, all others would wait for."""
+    for _ in range(_MOST_PAUSES):
+        before = len(queue)
+        await asyncio.sleep(_PAUSE)
+        if len(queue) == before:
+            return
 
 
 def _some(queue: deque[_Waiting]) -> list[_Waiting]:

@@ -11,10 +11,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models.expressions import RawSQL
 
 from chat.models import Conversation, Message, Turn
+from chat.services import indexing
 from chat.services.conversations import remove
 from chat.services.finishing import NotTogetherError, TurnEnd, finish_turns
 from chat.services.recovering import recover_turn
@@ -101,6 +102,43 @@ def test_what_ends_together_is_stored_together(talk: Talk) -> None:
         assert all(isinstance(found, Settled) for found in results)
         assert len(transactions()) == 1
         assert Conversation.objects.filter(total_tokens__gte=10).count() == 5
+
+
+def test_words_of_what_ended_are_sorted_in_once_soon_after(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "_SORT_IN_AFTER", 0.2)
+    sorted_in: list[list[int]] = []
+
+    def sort_in() -> None:
+        sorted_in.append(pages_waiting())
+        indexing.sort_in()
+        sorted_in.append(pages_waiting())
+
+    monkeypatch.setattr(storing, "sort_in", sort_in)
+
+    async def store(ends: list[TurnEnd]) -> None:
+        storing = Storing()
+        for end in ends:
+            await storing.store(end)
+        await asyncio.sleep(2)
+
+    with entered(talk.tenant.scope):
+        asyncio.run(store([end_of(begun(talk), Usage(10, n)) for n in range(3)]))
+    before, after = sorted_in
+    assert any(before)
+    assert not any(after)
+
+
+def pages_waiting() -> list[int]:
+    """Of the messages' indexes of search: what is not sorted in."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS pgstattuple SCHEMA extensions")
+        cursor.execute(
+            "SELECT (extensions.pgstatginindex(name::regclass)).pending_pages"
+            " FROM unnest(ARRAY['message_search', 'message_pairs']) AS name"
+        )
+        return [pages for (pages,) in cursor.fetchall()]
 
 
 def test_an_end_that_cannot_be_stored_costs_no_other_its_own(talk: Talk) -> None:

@@ -153,6 +153,7 @@ def _opened(visit: Visit, speed: int) -> dict[str, str]:
     for name, path in (
         ("an empty chat", "/"),
         ("the last 100 of 1,000 messages", "/c/volume-1"),
+        ("the first of 1,000 messages, by its link", "/c/volume-1?at=volume-1-1"),
         ("all 1,000 messages", f"/c/volume-1?messages={MESSAGES}"),
     ):
         ready = [_times(visit, speed, path) for _ in range(5)]

@@ -26,7 +26,7 @@ LOADS = (1, 100, 300, 1000)
 # Streams that are begun in a second, except where they all begin at once.
 _STARTS_A_SECOND = 100
 # Tokens without any pace, for the most that one core can pass on.
-_FLAT_TOKENS, _FLAT_STREAMS = 5000, 8
+_FLAT_TOKENS, _FLAT_STREAMS = 16_000, 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ MODELS = [
     "bench-200x100",
     "bench-200x50",
     "bench-40x10",
-    "bench-5000x0",
+    "bench-16000x0",
     "bench-1x0",
 ]
 

@@ -127,7 +127,7 @@ def _sharing(page: Page, look: Look, places: Places) -> None:
     look.take(page, "link-to-copy")
     page.goto(places.shared)
     look.take(page, "shared")
-    page.locator("[data-menu] summary").click()
+    page.locator("[data-menu] > summary").click()
     look.take(page, "menu", whole=False)
     page.keyboard.press("Escape")
     page.goto(f"{places.shared}/share")

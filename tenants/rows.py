@@ -3,6 +3,7 @@ the ORM's way is a statement a table, each of which it builds and waits for anew
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -10,14 +11,16 @@ from typing import Any
 import orjson
 from django.db import connection
 from django.db.models import AutoField, Field, Model
+from django.utils.functional import Promise
 
 
 def insert_together(*rows: Model) -> None:
     """INSERT these rows, those of one table next to each other.
 
     As `bulk_create`, which this is for more than one table: signals are not sent, and
-    keys must be set but where the database numbers the last table's rows. Foreign keys
-    among the rows are checked at the commit.
+    keys must be set but where the database numbers the last table's rows. Values have
+    the fields' own types, which nothing here makes them; TypeError for any that JSON
+    has not. Foreign keys among the rows are checked at the commit.
     """
     statements: list[str] = []
     values: list[str] = []
@@ -30,7 +33,7 @@ def insert_together(*rows: Model) -> None:
             {field.column: field.pre_save(row, add=True) for field in fields}
             for row in last
         ]
-        values.append(orjson.dumps(given, default=str).decode())
+        values.append(orjson.dumps(given, default=_plain).decode())
         for row in last:
             row._state.adding = False
             row._state.db = connection.alias
@@ -44,6 +47,12 @@ def insert_together(*rows: Model) -> None:
         if returning:
             for row, (key,) in zip(last, cursor.fetchall(), strict=True):
                 row.pk = key
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Promise) or (isinstance(value, Decimal) and value.is_finite()):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no value of a row.")
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 # Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, kana, Han and
-# Hangul. As the migration "search" has it for PostgreSQL.
+# Hangul. As the migrations "search" and "search_pending" have it for PostgreSQL.
 DENSE = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     r"\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f"

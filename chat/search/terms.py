@@ -35,7 +35,7 @@ class Search:
 
     `tsquery` is empty where nothing in it is a word. `plain` is what was typed, if it
     uses no syntax. `marks` are folded beginnings of words (chat.search.snippets), and
-    runs of dense script. `pairs` of short words, as the migration "search_pairs"
+    runs of dense script. `pairs` of short words, as the migration "search_pending"
     numbers them, are in every text that is found; there may be none.
     """
 

@@ -26,6 +26,7 @@ from chat.models import Conversation, Message, Turn
 from chat.parts import ALLOWED, events_of, is_tool, waiting_calls
 from chat.services.access import refusal
 from chat.services.granting import reserve_for
+from chat.services.placing import answered_before
 from chat.turns.plan import Send, Spent, TurnPlan
 from chat.turns.worker import worker_name
 from llm.client import Prompt
@@ -143,6 +144,7 @@ def _build(
         user,
         continued=reply,
         wish=reply.wish,
+        answered=answered_before(reply),
     )
 
 

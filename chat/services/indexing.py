@@ -81,8 +81,8 @@ def start_over(**changes: str) -> None:
 
 def sort_in() -> None:
     """Put the words of new texts, which the indexes of search keep in lists that every
-    search reads through, into their places: many at once take a tenth of the time that
-    they would one by one.
+    search reads through, into their places: many at once take a fraction of the time
+    that they would one by one.
 
     Safe to run anywhere at once, and to leave out: PostgreSQL does it too when a list
     grows long.

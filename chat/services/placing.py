@@ -52,6 +52,19 @@ def place_of(conversation: Conversation, send: Send) -> Place:
     return Place(parent=conversation.active_leaf)
 
 
+def answered_before(reply: Message) -> str:
+    """What a reply with a wish is another one for, where its turn's plan is gone: the
+    last one before it. Somebody may have meant an older one."""
+    if not reply.wish:
+        return ""
+    earlier = reply.conversation.messages.filter(
+        parent=reply.parent_id,
+        role=Message.Role.ASSISTANT,
+        created_at__lt=reply.created_at,
+    )
+    return earlier.order_by("-created_at").values_list("text", flat=True).first() or ""
+
+
 def _message(conversation: Conversation, message_id: str | None) -> Message | None:
     if message_id is None:
         return None

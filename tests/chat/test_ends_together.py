@@ -119,8 +119,7 @@ def test_words_of_what_ended_are_sorted_in_once_soon_after(
 
     async def store(ends: list[TurnEnd]) -> None:
         storing = Storing()
-        for end in ends:
-            await storing.store(end)
+        await asyncio.gather(*map(storing.store, ends))
         await asyncio.sleep(2)
 
     with entered(talk.tenant.scope):

@@ -22,7 +22,6 @@ from chat.turns.codec import to_json
 from chat.turns.events import CallFailed
 from chat.turns.plan import Send
 from llm.events import TextDelta, Usage
-from llm.prompt import WISHED
 from tenants.db import entered
 from tests.chat.talk import Stream, Talk
 from tests.chat.test_mcp import ADD, ask, decide
@@ -81,17 +80,6 @@ def test_the_next_model_answers_where_the_first_cannot(
     assert stored_model(chain, stream) == OTHER
     key = chain.provider.requests[-1].headers["authorization"]
     assert key == "Bearer sk-of-the-second-provider"
-
-
-def test_the_next_model_hears_the_wish_too(chain: Talk) -> None:
-    first = chain.send("Q")
-    chain.provider.on("some-model", Answer(status=503))
-    again = {"id": first.conversation_id, "messages": [], "wish": "Shorter"}
-    chain.send(None, **again, trigger="regenerate-message")
-    own, other = (request.body["messages"] for request in chain.provider.requests[1:])
-    said = ["Q", first.text, WISHED.format("Shorter")]
-    assert [message["content"] for message in other[1:]] == said
-    assert other == own
 
 
 def _no_key(provider: ProviderRow) -> None:

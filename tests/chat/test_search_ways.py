@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from django.db import connection
@@ -12,6 +13,7 @@ from django.utils import timezone
 from chat.models import Conversation, Message
 from chat.search import finding
 from chat.search.finding import find
+from chat.search.letters import DENSE
 from chat.search.terms import understand
 from tenants.db import entered
 from tenants.models import Tenant
@@ -92,6 +94,21 @@ def test_a_phrase_is_looked_up_by_the_pairs_of_its_short_words(
             assert [text[:5] for (text,) in cursor.fetchall()] == ["to be"]
             cursor.execute("SELECT chat_pairs(''::tsvector), chat_pairs(NULL)")
             assert cursor.fetchone() == (None, None)
+
+
+def test_the_scripts_without_spaces_are_the_same_everywhere() -> None:
+    for name in ("0007_search", "0019_search_pending"):
+        assert import_module(f"chat.migrations.{name}").DENSE == DENSE
+
+
+def test_scripts_without_spaces_have_no_pairs_of_words(db: None, acme: Tenant) -> None:
+    with entered(acme.scope), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT cardinality(chat_pairs(to_tsvector('chat_search',"
+            " chat_searchable(said)))) FROM unnest(%s::text[]) AS said",
+            [["to be 東京都庁 or not", "東京都庁", "кто это там", "यह वह है"]],
+        )
+        assert [number for (number,) in cursor.fetchall()] == [2, None, 2, 2]
 
 
 def test_of_very_many_those_of_the_last_conversations_are_taken(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 from django.db import models
 
@@ -11,6 +14,7 @@ from tenants.models import Tenant
 from tenants.prepared import Prepared, hole
 from tenants.rows import insert_together
 from tests.factories import make_key, person
+from usage.models import UsageRecord
 
 BY_EMAIL = Prepared(lambda: User.objects.filter(email=hole(0, str))[:1])
 
@@ -66,17 +70,40 @@ def test_each_shape_is_a_query_of_its_own(db: None, acme: Tenant) -> None:
             BY_ROLE.rows(shape=["member"])
 
 
+def record(user: User, **fields: Any) -> UsageRecord:
+    numbers = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    values = {"model": "a/b", "turn_id": "x", "status": "done", **numbers, **fields}
+    return UsageRecord(user=user, duration_ms=1, estimated=False, **values)
+
+
 def test_rows_inserted_together_are_those_the_orm_would_make(
     db: None, acme: Tenant
 ) -> None:
     member = person(acme, "member")
-    rows = [
-        ApiKey(user=member, digest=f"digest-{n}", token_key="k", name=f"n{n}")
-        for n in range(2)
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"input_price": Decimal("1E-10"), "cost": Decimal("1E+3"), "call": 2},
+        {"model": "\U0001f600 %s \\u0000 \u2028'", "kind": UsageRecord.Kind.TRY},
     ]
     with entered(acme.scope):
+        rows = [record(member, **fields) for fields in kinds]
         insert_together(*rows)
-        for row in rows:
-            stored = ApiKey.objects.get(pk=row.pk)
-            assert (stored.name, stored.digest) == (row.name, row.digest)
+        for fields, row in zip(kinds, rows, strict=True):
             assert not row._state.adding
+            twin = record(member, **fields, turn_id="y")
+            twin.save()
+            both = UsageRecord.objects.filter(pk__in=[row.pk, twin.pk])
+            assert both.get(turn_id="x").created_at == row.created_at
+            own = {"id": 0, "turn_id": "", "created_at": None}
+            one, other = both.values()
+            assert {**one, **own} == {**other, **own}
+
+
+@pytest.mark.parametrize(
+    "odd", [Decimal("NaN"), models.functions.Lower(models.Value("ABC")), object()]
+)
+def test_what_is_no_value_is_not_inserted_as_its_text(
+    db: None, acme: Tenant, odd: Any
+) -> None:
+    with entered(acme.scope), pytest.raises(TypeError):
+        insert_together(record(person(acme, "member"), model=odd))

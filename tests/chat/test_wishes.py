@@ -1,0 +1,94 @@
+"""A reply that is tried again with a wish, where its turn does not go straight on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from agents.models import Agent
+from agents.services import update_agent
+from chat.models import Turn, TurnLogEntry
+from chat.services.recovering import recover_turn
+from chat.services.starting import start_turn
+from chat.turns.codec import to_json
+from chat.turns.plan import Send
+from llm import tokens
+from llm.events import TextDelta
+from llm.prompt import WISHED
+from tenants.db import entered
+from tests.chat.talk import Stream, Talk
+from tests.chat.test_mcp import ADD, add_server, decide
+from tests.chat.test_tools import give_tools
+from tests.factories import make_provider, person
+from tests.mcp_server import McpStandIn
+from tests.provider import Answer
+from usage.models import UsageRecord
+
+SHORTER = WISHED.format("Shorter")
+
+
+def try_again(talk: Talk, before: Stream) -> Stream:
+    body = {"id": before.conversation_id, "messages": [], "wish": "Shorter"}
+    return talk.send(None, **body, trigger="regenerate-message")
+
+
+def asked(talk: Talk) -> list[list[str | None]]:
+    """What each request said after the system prompt."""
+    return [
+        [message["content"] for message in request.body["messages"][1:]]
+        for request in talk.provider.requests
+    ]
+
+
+def test_the_next_model_hears_the_wish(talk: Talk) -> None:
+    make_provider(
+        talk.tenant, base_url=talk.provider.url, name="second", models=("other-model",)
+    )
+    with entered(talk.tenant.scope):
+        agent = Agent.objects.get()
+        update_agent(agent=agent, author=None, fallbacks=["second/other-model"])
+    first = talk.send("Q")
+    talk.provider.on("some-model", Answer(status=503))
+    try_again(talk, first)
+    own, other = asked(talk)[1:]
+    assert other == own == ["Q", first.text, SHORTER]
+
+
+def test_what_a_dead_process_asked_is_counted_with_the_reply_it_was_about(
+    talk: Talk,
+) -> None:
+    talk.provider.enqueue(Answer(text="A long answer. " * 200))
+    first = talk.send("Q")
+    with entered(talk.tenant.scope):
+        send = Send(
+            conversation_id=first.conversation_id,
+            trigger="regenerate",
+            target_id=first.start["messageId"],
+            wish="Shorter",
+        )
+        plan = start_turn(user=person(talk.tenant, "member"), send=send)
+        assert plan.prompt is not None
+        turn = Turn.objects.get(pk=plan.turn_id)
+        turn.heartbeat_at -= timedelta(minutes=1)
+        turn.save()
+        rows = to_json([TextDelta("An ans")])
+        TurnLogEntry.objects.create(turn=turn, position=0, end=1, events=rows)
+        assert recover_turn(turn_id=plan.turn_id)
+        record = UsageRecord.objects.get(turn_id=plan.turn_id)
+        prompt = plan.prompt
+        used = tokens.estimate_usage(prompt.messages, "An ans", prompt.model)
+        assert record.prompt_tokens == used.prompt_tokens > 500
+
+
+def test_a_reply_whose_tool_waited_goes_on_with_all_it_was_asked(
+    talk: Talk, mcp: McpStandIn
+) -> None:
+    first = talk.send("Add.")
+    add_server(talk, mcp, approval="always")
+    give_tools(talk, "docs__add")
+    talk.provider.enqueue(Answer(text="May I? ", calls=(ADD,)), Answer(text="Three."))
+    waiting = try_again(talk, first)
+    request = next(p for p in waiting.parts if p["type"] == "tool-approval-request")
+    decide(talk, first.conversation_id, [request["approvalId"]])
+    before, after = asked(talk)[1:]
+    assert before == ["Add.", first.text, SHORTER]
+    assert after[:3] == before

@@ -87,7 +87,7 @@ def test_axe_finds_nothing_in_the_admin_in_either_theme(
 
 def test_the_admin_is_used_by_the_keyboard_alone(site: Site, acme: Tenant) -> None:
     with entered(acme.scope):
-        create_agent(slug="parrot", name="Parrot", model="standin/some-model")
+        parrot = create_agent(slug="parrot", name="Parrot", model="standin/some-model")
         stand_in = Provider.objects.get(name="standin").pk
     with site.page(cookies=site.owners_cookies) as page:
         page.goto("/admin/agents/agent/")
@@ -109,7 +109,7 @@ def test_the_admin_is_used_by_the_keyboard_alone(site: Site, acme: Tenant) -> No
         reach(page, page.get_by_role("button", name="Revoke now").last)
         page.keyboard.press("Enter")
         expect(page.get_by_text("Version 1 is revoked.")).to_be_visible()
-        page.goto("/admin/agents/agent/2/delete/")
+        page.goto(f"/admin/agents/agent/{parrot.pk}/delete/")
         reach(page, page.get_by_role("button", name=re.compile("^Yes")))
         page.keyboard.press("Enter")
         expect(page.get_by_text("was deleted successfully")).to_be_visible()

@@ -25,8 +25,6 @@ TOKENS, GAP_MS = 400, 50
 LOADS = (1, 100, 300, 1000)
 # Streams that are begun in a second, except where they all begin at once.
 _STARTS_A_SECOND = 100
-# Tokens without any pace, for the most that one core can pass on.
-_FLAT_TOKENS, _FLAT_STREAMS = 16_000, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,10 @@ class Case:
         if self.ramp is not None:
             return self.ramp
         return self.streams / _STARTS_A_SECOND
+
+
+# Tokens without any pace, for the most that one core can pass on.
+_FLAT_OUT = Case("flat out", 8, 16_000, 0, ramp=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def main() -> None:
 
 
 def tables(runs: int, only: str = "", loads: Sequence[int] = LOADS) -> Iterator[str]:
-    """Markdown, line by line as it is measured; medians of `runs`."""
+    """Markdown; medians of `runs` rounds through all servers, since the machine's own
+    speed changes within minutes."""
     os.sched_setaffinity(0, OTHER_CORE)
     with (
         tempfile.TemporaryDirectory(prefix="parley-bench-") as folder,
@@ -89,36 +92,47 @@ def tables(runs: int, only: str = "", loads: Sequence[int] = LOADS) -> Iterator[
     ):
         Path(folder).chmod(0o755)  # as root the database runs as another user
         prepared = prepare(Path(folder), f"http://127.0.0.1:{provider}/v1")
-        yield (
-            "| server | streams | whole | stored | TTFT p50/p95 ms | gap p99 ms "
-            "| stored after p95 ms | CPU s per 1,000 tokens | of these, while all run "
-            "| KiB a stream | threads | connections |"
-        )
-        yield "|" + " --- |" * 12
-        flat: list[str] = []
-        for contender in contenders(Path(folder), provider, prepared):
-            if only not in contender.name.lower():
-                continue
-            print(f"measuring {contender.name}", file=sys.stderr)
-            repeats = min(runs, contender.most_runs)
-            with contender.start() as server:
-                yield from _rows(contender, server, repeats, loads)
-                flat.append(_flat_out(contender, server, repeats))
-        yield ""
-        yield "| server | tokens/s through one worker, flat out |"
-        yield "| --- | --- |"
-        yield from flat
+        measured: dict[Contender, dict[Case, list[Figures]]] = {
+            contender: {}
+            for contender in contenders(Path(folder), provider, prepared)
+            if only in contender.name.lower()
+        }
+        for number in range(runs):
+            for contender, figures in measured.items():
+                if number < contender.most_runs:
+                    print(f"round {number + 1}: {contender.name}", file=sys.stderr)
+                    _measure(contender, loads, number, figures)
+    yield (
+        "| server | streams | whole | stored | TTFT p50/p95 ms | gap p99 ms "
+        "| stored after p95 ms | CPU s per 1,000 tokens | of these, while all run "
+        "| KiB a stream | threads | connections |"
+    )
+    yield "|" + " --- |" * 12
+    for contender, figures in measured.items():
+        for case, found in figures.items():
+            if case != _FLAT_OUT:
+                yield _row(contender, case, found)
+    yield ""
+    yield "| server | tokens/s through one worker, flat out |"
+    yield "| --- | --- |"
+    for contender, figures in measured.items():
+        yield _flat_out(contender, figures[_FLAT_OUT])
 
 
-def _rows(
-    contender: Contender, server: Running, runs: int, loads: Sequence[int]
-) -> Iterator[str]:
-    _once(contender, server, Case("warm-up", 64, 40, 10))
-    for case in _cases(contender, loads):
-        # Repeated where figures are compared; a thousand streams take a minute each.
-        repeats = runs if case.streams <= 300 else 1
-        figures = [_once(contender, server, case) for _ in range(repeats)]
-        yield _row(contender, case, figures)
+def _measure(
+    contender: Contender,
+    loads: Sequence[int],
+    number: int,
+    figures: dict[Case, list[Figures]],
+) -> None:
+    """One round."""
+    with contender.start() as server:
+        _once(contender, server, Case("warm-up", 64, 40, 10))
+        for case in (*_cases(contender, loads), _FLAT_OUT):
+            # Repeated where figures are compared; a thousand streams take a minute.
+            if not number or case.streams <= 300:
+                found = _once(contender, server, case)
+                figures.setdefault(case, []).append(found)
 
 
 def _cases(contender: Contender, loads: Sequence[int]) -> Iterator[Case]:
@@ -179,7 +193,6 @@ def _row(contender: Contender, case: Case, figures: list[Figures]) -> str:
         f"{median('tail_95'):.0f}" if parley else "-",
         f"{median('cpu_per_thousand'):.3f}",
         f"{together:.3f}" if (together := median("cpu_together")) else "-",
-        # The first run finds memory unused; later ones use it again.
         f"{max(one.kib_per_stream for one in figures):.0f}",
         f"{max(one.threads for one in figures)}",
         f"{max(one.connections for one in figures)}" if parley else "-",
@@ -187,12 +200,11 @@ def _row(contender: Contender, case: Case, figures: list[Figures]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _flat_out(contender: Contender, server: Running, runs: int) -> str:
-    case = Case("flat out", _FLAT_STREAMS, _FLAT_TOKENS, 0, ramp=0)
-    figures = [_once(contender, server, case) for _ in range(runs)]
+def _flat_out(contender: Contender, figures: list[Figures]) -> str:
     speed = statistics.median(one.tokens_per_second for one in figures)
     whole = min(one.whole for one in figures)
-    lost = "" if whole == _FLAT_STREAMS else f" ({whole} of {_FLAT_STREAMS} whole)"
+    streams = _FLAT_OUT.streams
+    lost = "" if whole == streams else f" ({whole} of {streams} whole)"
     return f"| {contender.name} | {speed:,.0f}{lost} |"
 
 

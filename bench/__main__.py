@@ -1,5 +1,5 @@
 """All measurements, written into docs/performance.md and docs/usage.md: `make bench`,
-some twenty-five minutes on two cores.
+half an hour on two cores.
 
 Each table stands between two comments that name it; the text around them stays.
 """

@@ -33,14 +33,13 @@ def build(
     resolved: Resolved,
     author: User,
     *,
+    reply: Message | None = None,
     partial: str = "",
-    continued: Message | None = None,
-    wish: str = "",
-    answered: str = "",
+    continued: bool = False,
 ) -> Prompt:
-    """The call that answers `question`, which `author` asks; or goes on with the answer
-    `partial`, or with a reply whose tools waited for a person (`continued`). With a
-    `wish` it was `answered` before, and the new answer should be like that."""
+    """The call that answers `question`, which `author` asks, with what is wished of the
+    `reply` to be written; or goes on with the answer `partial`, or with a reply whose
+    tools waited for a person (`continued`)."""
     endpoint, bare_model, _ = resolved
     window = window_of(endpoint.provider, bare_model)
     reserve = _max_tokens(revision, endpoint, bare_model, window)
@@ -54,10 +53,10 @@ def build(
         # A reply that failed before its first word would confuse the model.
         elif text:
             messages.append({"role": role, "content": text})
-    if wish:
-        _add_wish(messages, wish, answered)
-    if continued is not None:
-        messages += messages_so_far(continued.parts, provider=endpoint.provider)
+    if reply is not None and reply.wish:
+        _add_wish(messages, reply)
+    if reply is not None and continued:
+        messages += messages_so_far(reply.parts, provider=endpoint.provider)
     if partial.strip():
         messages.append({"role": "assistant", "content": partial})
         messages.append({"role": "user", "content": CONTINUE})
@@ -65,7 +64,7 @@ def build(
         endpoint=endpoint,
         model=bare_model,
         messages=fitted(messages, bare_model, window, reserve),
-        parameters=_parameters(revision, reserve, continued),
+        parameters=_parameters(revision, reserve, continued=continued),
         timeouts=Timeouts(
             connect=settings.TURN_CONNECT_TIMEOUT,
             first_token=_first_token_timeout(endpoint),
@@ -75,8 +74,9 @@ def build(
     )
 
 
-def _add_wish(messages: list[PromptMessage], wish: str, answered: str) -> None:
-    said = WISHED.format(wish)
+def _add_wish(messages: list[PromptMessage], reply: Message) -> None:
+    said = WISHED.format(reply.wish)
+    answered = _text_of(reply.conversation_id, reply.wish_about)
     if answered.strip():
         messages.append({"role": "assistant", "content": answered})
         messages.append({"role": "user", "content": said})
@@ -85,12 +85,18 @@ def _add_wish(messages: list[PromptMessage], wish: str, answered: str) -> None:
         messages[-1] = {**question, "content": f"{question['content']}\n\n{said}"}
 
 
+def _text_of(conversation_id: str, message_id: str) -> str:
+    """Empty for none, or one that was deleted meanwhile."""
+    found = Message.objects.filter(pk=message_id, conversation=conversation_id)
+    return (found.values_list("text", flat=True).first() or "") if message_id else ""
+
+
 def _parameters(
-    revision: AgentRevision, reserve: int, continued: Message | None
+    revision: AgentRevision, reserve: int, *, continued: bool
 ) -> Parameters:
     parameters = {**revision.parameters, "max_tokens": reserve}
     parameters.pop("max_steps", None)
-    if continued is not None:
+    if continued:
         # Who thinks wants its signed thoughts back with the results of its tools, and
         # those are kept within one turn only.
         parameters.pop("reasoning_effort", None)

@@ -189,6 +189,9 @@ class Message(models.Model):
     wish = models.CharField(
         max_length=WISH_LENGTH, blank=True, default="", db_default=""
     )
+    # The id of that one. No foreign key, for a message is deleted without asking which
+    # wishes were about it.
+    wish_about = models.CharField(max_length=64, blank=True, default="", db_default="")
     prompt_tokens = models.PositiveIntegerField(default=0)
     completion_tokens = models.PositiveIntegerField(default=0)
     total_tokens = models.PositiveIntegerField(default=0)

@@ -26,7 +26,6 @@ from chat.models import Conversation, Message, Turn
 from chat.parts import ALLOWED, events_of, is_tool, waiting_calls
 from chat.services.access import refusal
 from chat.services.granting import reserve_for
-from chat.services.placing import answered_before
 from chat.turns.plan import Send, Spent, TurnPlan
 from chat.turns.worker import worker_name
 from llm.client import Prompt
@@ -142,9 +141,8 @@ def _build(
         revision,
         resolved,
         user,
-        continued=reply,
-        wish=reply.wish,
-        answered=answered_before(reply),
+        reply=reply,
+        continued=True,
     )
 
 

@@ -54,9 +54,8 @@ def fallback_plan(
             revision,
             resolved,
             turn.author,
+            reply=turn.reply,
             partial=plan.partial,
-            wish=turn.reply.wish,
-            answered=plan.answered,
         )
     left = max(settings.TURN_TOTAL_TIMEOUT - spent, 1.0)
     prompt = replace(prompt, timeouts=replace(prompt.timeouts, total=left))

@@ -15,12 +15,12 @@ from chat.turns.plan import Send
 @dataclass(frozen=True, slots=True)
 class Place:
     """An existing question, or a new one's parent. `partial` is the text that the new
-    reply begins with, `answered` the text of the reply that it is another one for."""
+    reply begins with, `before` the reply that it is another one for."""
 
     question: Message | None = None
     parent: Message | None = None
     partial: str = ""
-    answered: str = ""
+    before: Message | None = None
 
     def moment(self) -> datetime:
         """Now, but later than what the new message hangs below: a branch is read in
@@ -38,9 +38,9 @@ def place_of(conversation: Conversation, send: Send) -> Place:
     target = _message(conversation, send.target_id)
     if send.trigger == "regenerate":
         question = _question_of(conversation, target)
-        before = target or conversation.active_leaf
-        answered = before.text if before and before.pk != question.pk else ""
-        return Place(question=question, answered=answered)
+        shown = target or conversation.active_leaf
+        before = shown if shown and shown.pk != question.pk else None
+        return Place(question=question, before=before)
     if send.trigger == "continue":
         return _continuing(conversation, target)
     if target is not None:
@@ -50,19 +50,6 @@ def place_of(conversation: Conversation, send: Send) -> Place:
     if send.parent_id is not None:
         return Place(parent=_message(conversation, send.parent_id))
     return Place(parent=conversation.active_leaf)
-
-
-def answered_before(reply: Message) -> str:
-    """What a reply with a wish is another one for, where its turn's plan is gone: the
-    last one before it. Somebody may have meant an older one."""
-    if not reply.wish:
-        return ""
-    earlier = reply.conversation.messages.filter(
-        parent=reply.parent_id,
-        role=Message.Role.ASSISTANT,
-        created_at__lt=reply.created_at,
-    )
-    return earlier.order_by("-created_at").values_list("text", flat=True).first() or ""
 
 
 def _message(conversation: Conversation, message_id: str | None) -> Message | None:

@@ -11,7 +11,6 @@ from chat import prompting
 from chat.models import Turn
 from chat.parts import as_json, decided_parts, events_of, parts_of
 from chat.services.finishing import TurnEnd, finish_turns
-from chat.services.placing import answered_before
 from chat.services.progress import read_progress
 from chat.turns.codec import to_json
 from chat.turns.events import (
@@ -158,10 +157,9 @@ def _plan(turn: Turn, *, has_answered: bool) -> TurnPlan:
             revision,
             resolved,
             turn.author,
+            reply=reply,
             partial=partial,
-            continued=reply if _goes_on(turn) else None,
-            wish=reply.wish,
-            answered=answered_before(reply),
+            continued=_goes_on(turn),
         )
     # As when the turn began, whatever rules came since.
     price = None

@@ -249,6 +249,7 @@ def _messages(
         parts=[{"type": "text", "text": send.text}],
         created_at=moment,
     )
+    wish = send.wish if send.trigger == "regenerate" else ""
     reply = Message(
         conversation=conversation,
         parent=question,
@@ -256,7 +257,8 @@ def _messages(
         status=Message.Status.PENDING,
         model=send.model or revision.model,
         agent_revision=revision,
-        wish=send.wish if send.trigger == "regenerate" else "",
+        wish=wish,
+        wish_about=place.before.pk if wish and place.before else "",
         # What is continued is in the new reply from the start: a process that dies
         # loses none of it.
         text=place.partial,
@@ -291,9 +293,8 @@ def _build(
         revision,
         resolved,
         user,
+        reply=reply,
         partial=reply.text,
-        wish=reply.wish,
-        answered=place.answered,
     )
 
 
@@ -335,7 +336,6 @@ def _plan(user: User, rows: _Started) -> TurnPlan:
         new_title=rows.new_title,
         message_length=len(rows.question.text),
         partial=rows.reply.text,
-        answered=rows.place.answered,
         prompt=prompt,
         failure=failure,
         grant=grant,

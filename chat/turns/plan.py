@@ -54,8 +54,7 @@ class TurnPlan:
     """A turn whose rows are committed. `failure` stands in for `prompt` where
     the configuration already rules out an answer. `fallbacks` are ids of models to ask
     where `model` cannot answer; `wanted` its tools, `max_steps` how often it is asked;
-    `partial` is what the reply begins with: the text of another one that it continues;
-    `answered` the text of the one that it replaces.
+    `partial` is what the reply begins with: the text of another one that it continues.
     `api_key_id` is the key the author used, `grant` what the budgets and the rates
     allow, at which price.
 
@@ -79,7 +78,6 @@ class TurnPlan:
     new_title: str | None
     message_length: int
     partial: str
-    answered: str = ""
     prompt: Prompt | None
     failure: Exception | None
     grant: Grant

@@ -15,7 +15,7 @@ from llm import tokens
 from llm.events import TextDelta
 from llm.prompt import WISHED
 from tenants.db import entered
-from tests.chat.talk import Stream, Talk
+from tests.chat.talk import CHAT, Stream, Talk
 from tests.chat.test_mcp import ADD, add_server, decide
 from tests.chat.test_tools import give_tools
 from tests.factories import make_provider, person
@@ -26,8 +26,13 @@ from usage.models import UsageRecord
 SHORTER = WISHED.format("Shorter")
 
 
-def try_again(talk: Talk, before: Stream) -> Stream:
-    body = {"id": before.conversation_id, "messages": [], "wish": "Shorter"}
+def try_again(talk: Talk, before: Stream, wish: str = "Shorter") -> Stream:
+    body = {
+        "id": before.conversation_id,
+        "messages": [],
+        "messageId": before.start["messageId"],
+        "wish": wish,
+    }
     return talk.send(None, **body, trigger="regenerate-message")
 
 
@@ -83,12 +88,30 @@ def test_a_reply_whose_tool_waited_goes_on_with_all_it_was_asked(
     talk: Talk, mcp: McpStandIn
 ) -> None:
     first = talk.send("Add.")
+    talk.provider.enqueue(Answer(text="A second version, which nobody means."))
+    try_again(talk, first, "Longer")
     add_server(talk, mcp, approval="always")
     give_tools(talk, "docs__add")
     talk.provider.enqueue(Answer(text="May I? ", calls=(ADD,)), Answer(text="Three."))
     waiting = try_again(talk, first)
     request = next(p for p in waiting.parts if p["type"] == "tool-approval-request")
     decide(talk, first.conversation_id, [request["approvalId"]])
-    before, after = asked(talk)[1:]
+    before, after = asked(talk)[2:]
     assert before == ["Add.", first.text, SHORTER]
     assert after[:3] == before
+
+
+def test_a_wish_about_a_reply_that_was_deleted_stays(
+    talk: Talk, mcp: McpStandIn
+) -> None:
+    first = talk.send("Add.")
+    add_server(talk, mcp, approval="always")
+    give_tools(talk, "docs__add")
+    talk.provider.enqueue(Answer(text="May I? ", calls=(ADD,)), Answer(text="Three."))
+    waiting = try_again(talk, first)
+    request = next(p for p in waiting.parts if p["type"] == "tool-approval-request")
+    old = f"{CHAT}/{first.conversation_id}/messages/{first.start['messageId']}"
+    assert talk.client.delete(old).status_code == 204
+    decide(talk, first.conversation_id, [request["approvalId"]])
+    *_, after = asked(talk)
+    assert after[0] == f"Add.\n\n{SHORTER}"

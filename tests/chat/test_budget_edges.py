@@ -17,10 +17,9 @@ from agents.models import Provider as ProviderRow
 from agents.services import update_agent, update_provider
 from chat.models import Conversation, Message, Turn, TurnLogEntry
 from chat.services.finishing import TurnEnd, finish_turns
-from chat.services.recovering import recover_turn
 from chat.services.starting import start_turn
 from chat.services.titling import store_title, title_call
-from chat.turns.plan import Call, Outcome, Send, TurnPlan
+from chat.turns.plan import Send
 from llm.client import Endpoint, Prompt
 from llm.events import Usage
 from llm.tokens import count_messages
@@ -34,6 +33,7 @@ from tests.chat.test_budgets import (
     reported,
     wait_for_a_lock,
 )
+from tests.chat.unattended import begun, ended, take_for_dead
 from tests.factories import STAND_IN, person
 from tests.provider import Answer
 from usage.models import Budget, BudgetPeriod, PriceRule, Reservation, UsageRecord
@@ -124,33 +124,18 @@ def test_a_turn_can_begin_while_its_budget_is_deleted(
         assert not Reservation.objects.exists()
 
 
-def ended(plan: TurnPlan, usage: Usage) -> Outcome:
-    """As the provider reported it."""
-    assert plan.prompt is not None
-    call = Call(plan.prompt, "Done.", usage, plan.model, plan.grant.price)
-    parts = [{"type": "text", "text": "Done."}]
-    return Outcome(status="done", parts=parts, calls=(call,))
-
-
-def running_turn(talk: Talk, name: str = "member") -> TurnPlan:
-    """Of a process without a sign of life."""
-    plan = start_turn(user=person(talk.tenant, name), send=Send(text="Hello"))
-    Turn.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
-    return plan
-
-
 def test_what_a_dead_process_wrote_counts_though_its_provider_is_gone(
     talk: Talk,
 ) -> None:
     prices(talk, **{"some-model": (1, 1_000)})
     with entered(talk.tenant.scope):
-        plan = running_turn(talk)
+        plan = begun(talk)
         TurnLogEntry.objects.create(
             turn_id=plan.turn_id, position=0, end=1, events=[["t", "One two three."]]
         )
         Turn.objects.update(first_token_at=timezone.now())
         ProviderRow.objects.filter(name=STAND_IN).update(enabled=False)
-        assert recover_turn(turn_id=plan.turn_id)
+        take_for_dead(plan.turn_id)
         record = UsageRecord.objects.get()
         assert record.estimated and record.completion_tokens > 2
         assert record.prompt_tokens > 2
@@ -159,11 +144,11 @@ def test_what_a_dead_process_wrote_counts_though_its_provider_is_gone(
 
 def test_a_dead_process_is_charged_to_the_agent_that_answered(talk: Talk) -> None:
     with entered(talk.tenant.scope):
-        plan = running_turn(talk)
+        plan = begun(talk)
         agent = Agent.objects.get(pk=plan.agent_id)
         other = Agent.objects.create(slug="other", name="Other")
         Conversation.objects.update(agent=other)
-        assert recover_turn(turn_id=plan.turn_id)
+        take_for_dead(plan.turn_id)
         assert UsageRecord.objects.get().agent_id == agent.pk
 
 
@@ -172,8 +157,8 @@ def test_what_a_turn_used_after_it_was_given_up_is_counted_too(talk: Talk) -> No
     made = budget(talk, limit_tokens=100_000)
     prices(talk, **{"some-model": (1_000, 1_000)})
     with entered(talk.tenant.scope):
-        plan = running_turn(talk)
-        assert recover_turn(turn_id=plan.turn_id)
+        plan = begun(talk)
+        take_for_dead(plan.turn_id)
         outcome = ended(plan, Usage(500, 70))
         for _ in range(2):
             assert not finish_turns(

@@ -19,11 +19,11 @@ from accounts.models import ApiKey
 from agents.models import Agent
 from agents.models import Provider as ProviderRow
 from chat.models import Conversation, Message, Turn
-from chat.services.recovering import recover_turn
 from chat.services.starting import start_turn
 from chat.turns.plan import Send
 from tenants.db import entered
 from tests.chat.talk import CHAT, Talk
+from tests.chat.unattended import take_for_dead
 from tests.factories import STAND_IN, person, point_agent
 from tests.provider import Answer
 from tests.servers import LiveServer
@@ -263,8 +263,7 @@ def test_what_a_dead_process_held_is_given_back(talk: Talk) -> None:
             user=person(talk.tenant, "member"), send=Send(text="Is anybody there?")
         )
         assert Reservation.objects.count() == 1
-        Turn.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
-        assert recover_turn(turn_id=plan.turn_id)
+        take_for_dead(plan.turn_id)
         assert not Reservation.objects.exists()
         record = UsageRecord.objects.get(status="interrupted")
     period = period_of(talk, made)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from chat.models import Message, Turn
-from chat.services.recovering import recover_turn
 from chat.services.starting import start_turn
 from chat.turns.plan import Send
 from llm.prompt import CONTINUE
@@ -17,6 +14,7 @@ from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.rows import make_conversation
 from tests.chat.talk import CHAT, Stream, Talk
+from tests.chat.unattended import take_for_dead
 from tests.factories import point_agent
 from tests.provider import Answer
 from usage.models import UsageRecord
@@ -150,9 +148,7 @@ def test_a_worker_that_dies_at_once_loses_nothing_of_what_was_continued(
             trigger="continue", conversation_id=made.pk, target_id=made.active_leaf_id
         )
         plan = start_turn(user=made.owner, send=send)
-        long_ago = timezone.now() - timedelta(hours=1)
-        Turn.objects.filter(pk=plan.turn_id).update(heartbeat_at=long_ago)
-        assert recover_turn(turn_id=plan.turn_id)
+        take_for_dead(plan.turn_id)
         reply = Message.objects.get(pk=plan.reply_id)
     assert (reply.text, reply.status) == ("Answer", "interrupted")
     assert reply.prompt_tokens > 0

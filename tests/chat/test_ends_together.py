@@ -18,27 +18,22 @@ from chat.models import Conversation, Message, Turn
 from chat.services import indexing
 from chat.services.conversations import remove
 from chat.services.finishing import NotTogetherError, TurnEnd, finish_turns
-from chat.services.recovering import recover_turn
-from chat.services.starting import start_turn
 from chat.turns import storing
 from chat.turns.codec import to_json
 from chat.turns.events import Aborted
-from chat.turns.plan import Send, Settled, TurnPlan
+from chat.turns.plan import Settled, TurnPlan
 from chat.turns.storing import Storing
 from llm.events import Usage
 from tenants.db import entered, unit
 from tests.chat.talk import Talk
-from tests.chat.test_budget_edges import ended, prices, running_turn
+from tests.chat.test_budget_edges import prices
 from tests.chat.test_budgets import budget, period_of, wait_for_a_lock
+from tests.chat.unattended import begun, ended, take_for_dead
 from tests.factories import person
 from usage.models import Budget, BudgetPeriod, Reservation, UsageRecord
 from usage.services import record_correction
 from usage.services.budgets import save_budget
 from usage.services.rebuilding import differences
-
-
-def begun(talk: Talk, name: str = "member") -> TurnPlan:
-    return start_turn(user=person(talk.tenant, name), send=Send(text="Hello"))
 
 
 def end_of(plan: TurnPlan, usage: Usage) -> TurnEnd:
@@ -178,8 +173,8 @@ def test_one_that_was_overtaken_makes_no_other_wait(
             **{"scope": "user", "subject_id": owner},
             **{"period": "day", "limit_tokens": 100_000},
         )
-        taken = running_turn(talk, "owner")
-        assert recover_turn(turn_id=taken.turn_id)
+        taken = begun(talk, "owner")
+        take_for_dead(taken.turn_id)
         mixed = [end_of(taken, Usage(500, 70)), end_of(begun(talk), Usage(10, 1))]
         both = [end_of(begun(talk, name), Usage(10, 1)) for name in ("member", "owner")]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,7 +15,6 @@ from agents.services import (
     update_provider,
 )
 from chat.models import Message, Turn, TurnLogEntry
-from chat.services.recovering import recover_turn
 from chat.services.starting import start_turn
 from chat.turns.codec import to_json
 from chat.turns.events import CallFailed
@@ -25,6 +23,7 @@ from llm.events import TextDelta, Usage
 from tenants.db import entered
 from tests.chat.talk import Stream, Talk
 from tests.chat.test_mcp import ADD, ask, decide
+from tests.chat.unattended import take_for_dead
 from tests.factories import STAND_IN, make_provider, person
 from tests.mcp_server import McpStandIn
 from tests.provider import Answer
@@ -170,14 +169,13 @@ def test_a_dead_process_leaves_its_failed_calls_in_the_ledger(chain: Talk) -> No
     with entered(chain.tenant.scope):
         user = person(chain.tenant, "member")
         plan = start_turn(user=user, send=Send(text="Is anybody there?"))
-        turn = Turn.objects.get(pk=plan.turn_id)
-        turn.heartbeat_at -= timedelta(minutes=1)
-        turn.save()
         Message.objects.filter(pk=plan.reply_id).update(model=OTHER)
         lost = CallFailed(OWN, Usage(7, 0), UnitPrice(*[Decimal(2)] * 4), 120)
         rows = to_json([lost, TextDelta("Half an ")])
-        TurnLogEntry.objects.create(turn=turn, position=0, end=len(rows), events=rows)
-        assert recover_turn(turn_id=plan.turn_id)
+        TurnLogEntry.objects.create(
+            turn_id=plan.turn_id, position=0, end=len(rows), events=rows
+        )
+        take_for_dead(plan.turn_id)
         failed, cut = UsageRecord.objects.order_by("call")
         assert (failed.model, failed.status, failed.duration_ms) == (OWN, "failed", 120)
         assert (failed.total_tokens, failed.cost) == (7, Decimal("0.000014"))

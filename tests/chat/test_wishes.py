@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from agents.models import Agent
 from agents.services import update_agent
-from chat.models import Turn, TurnLogEntry
-from chat.services.recovering import recover_turn
+from chat.models import TurnLogEntry
 from chat.services.starting import start_turn
 from chat.turns.codec import to_json
 from chat.turns.plan import Send
@@ -18,6 +15,7 @@ from tenants.db import entered
 from tests.chat.talk import CHAT, Stream, Talk
 from tests.chat.test_mcp import ADD, add_server, decide
 from tests.chat.test_tools import give_tools
+from tests.chat.unattended import take_for_dead
 from tests.factories import make_provider, person
 from tests.mcp_server import McpStandIn
 from tests.provider import Answer
@@ -72,12 +70,11 @@ def test_what_a_dead_process_asked_is_counted_with_the_reply_it_was_about(
         )
         plan = start_turn(user=person(talk.tenant, "member"), send=send)
         assert plan.prompt is not None
-        turn = Turn.objects.get(pk=plan.turn_id)
-        turn.heartbeat_at -= timedelta(minutes=1)
-        turn.save()
         rows = to_json([TextDelta("An ans")])
-        TurnLogEntry.objects.create(turn=turn, position=0, end=1, events=rows)
-        assert recover_turn(turn_id=plan.turn_id)
+        TurnLogEntry.objects.create(
+            turn_id=plan.turn_id, position=0, end=1, events=rows
+        )
+        take_for_dead(plan.turn_id)
         record = UsageRecord.objects.get(turn_id=plan.turn_id)
         prompt = plan.prompt
         used = tokens.estimate_usage(prompt.messages, "An ans", prompt.model)

@@ -18,4 +18,3 @@ os.environ.setdefault("ALLOW_PRIVATE_ADDRESSES", "1")
 from config.settings import *  # noqa: E402, F403  # the same, after the above
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

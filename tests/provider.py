@@ -206,6 +206,8 @@ class _Connection(asyncio.Protocol):
             due = start + number / answer.pace if answer.pace else start
             if (wait := due - loop.time()) > 0:
                 await asyncio.sleep(wait)
+            if number == answer.held_after:
+                await self._provider._gate.wait()
             await self._send(answer, event)
             self._sent += 1
             self._provider.chunks_sent += 1
@@ -313,6 +315,10 @@ class Provider:
             if not self._changed.wait_for(lambda: len(self.requests) >= count, timeout):
                 raise TimeoutError(f"{len(self.requests)} of {count} requests arrived")
 
+    def let_go(self) -> None:
+        """All answers that are `held_after` some pieces, and those to come."""
+        self._loop.call_soon_threadsafe(self._gate.set)
+
     def stats(self) -> dict[str, int]:
         return {
             "requests": len(self.requests),
@@ -343,6 +349,7 @@ class Provider:
         """Listen until the `with` block ends."""
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        self._gate = asyncio.Event()
         server = await self._loop.create_server(
             lambda: _Connection(self), "127.0.0.1", self._port, backlog=4096
         )

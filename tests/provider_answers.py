@@ -30,6 +30,7 @@ class Answer:
     called after it. `fault` strikes after `fault_after` pieces:
     an error object, a reset, a connection closed in mid-body, a clean end without a
     finish, bytes that are no events, or silence. A `pace` of 0 sends without pause.
+    What comes after `held_after` pieces waits until the test lets it go.
     """
 
     tokens: int = 3
@@ -54,6 +55,7 @@ class Answer:
     retry_after: str | None = None
     fault: Fault | None = None
     fault_after: int = 0
+    held_after: int | None = None
 
     def ending(self) -> str | None:
         return "tool_calls" if self.calls and self.finish == "stop" else self.finish

@@ -74,7 +74,8 @@ class LiveServer:
         self, kind: Kind, database_url: str, folder: Path, **environment: str
     ) -> None:
         self.kind = kind
-        self.port = _free_port()
+        self._place = _own_place()
+        self.port: int = self._place.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / f"{kind}-{self.port}.log"
         self._metrics = folder_of(folder, self.port)
@@ -112,6 +113,7 @@ class LiveServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._place.close()
 
     def is_idle(self) -> bool:
         """Whether none of its processes has a request or a turn in hand, titles and
@@ -214,8 +216,10 @@ def server_environment(database_url: str, folder: Path) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _own_place() -> socket.socket:
+    """A port that nobody else is given while this is open. Servers set SO_REUSEADDR,
+    too, and so may bind it, since nobody listens here."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    return probe

@@ -306,7 +306,7 @@ SERVER = {
     "url": "http://127.0.0.1:9/mcp",
     "enabled": "on",
     "approval": "always",
-    "timeout": "1",
+    "timeout": "20",
     "headers": json.dumps({"Authorization": f"Bearer {KEY}"}),
 }
 

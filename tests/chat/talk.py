@@ -159,7 +159,7 @@ class Talk:
 
     def wait_ended(self, conversation_id: str) -> dict[str, Any]:
         """The newest message once it is no longer being written."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             newest = self.messages(conversation_id)[-1]
             if newest["status"] not in {"pending", "streaming"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -151,7 +152,7 @@ def test_a_call_that_was_stopped_is_not_made_again(talk: Talk, mcp: McpStandIn) 
     answers = [{"id": ids[0], "approved": True}]
     with talk.open(None, conversationId=chat, approvals=answers) as going:
         while not mcp.calls:
-            pass
+            time.sleep(0.01)
         talk.stop(chat)
         going.rest()
     assert going.kinds[-1] == "abort"
@@ -176,7 +177,7 @@ def test_a_call_that_a_killed_process_may_have_made_is_not_offered_again(
         person.open(None, conversationId=chat, approvals=answers),
     ):
         while not mcp.calls:
-            pass
+            time.sleep(0.01)
         os.kill(server.pid, signal.SIGKILL)
     take_for_dead(talk)
     assert talk.wait_ended(chat)["status"] == "interrupted"

@@ -118,7 +118,10 @@ def test_who_asks_second_waits_for_what_the_first_one_takes(
 
 def wait_for_a_lock(database_url: str) -> None:
     """Until somebody waits for a row that somebody else has."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
     deadline = time.monotonic() + 20
     with psycopg.connect(database_url, autocommit=True) as other:
         while other.execute(waiting).fetchone() == (0,):
@@ -165,7 +168,15 @@ def test_the_reply_is_shortened_to_what_is_left(talk: Talk) -> None:
 def test_a_provider_that_ignores_the_limit_is_cut_off(talk: Talk) -> None:
     budget(talk, limit_tokens=60)
     # One token each, by anybody's count.
-    talk.provider.enqueue(Answer(pieces=(" a",) * 1000, pace=500, usage=None))
+    talk.provider.enqueue(
+        Answer(
+            pieces=(" a",) * 1000,
+            pace=500,
+            usage=None,
+            fault="stall",
+            fault_after=1000,
+        )
+    )
     stream = talk.send()
     limit = talk.provider.requests[0].body["max_tokens"]
     assert stream.parts[-1]["finishReason"] == "length"
@@ -239,7 +250,10 @@ def test_a_repeated_send_reserves_once(talk: Talk) -> None:
 
 def test_what_a_stopped_or_failed_turn_held_is_given_back(talk: Talk) -> None:
     made = budget(talk, limit_tokens=100_000)
-    talk.provider.enqueue(Answer(tokens=500, pace=50), Answer(status=400))
+    talk.provider.enqueue(
+        Answer(tokens=500, pace=50, fault="stall", fault_after=500),
+        Answer(status=400),
+    )
     with talk.open() as stream:
         stream.until("text-delta", 3)
         held = period_of(talk, made)

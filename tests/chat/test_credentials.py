@@ -63,7 +63,7 @@ async def twenty_streams(talk: Talk, meanwhile: Callable[[], None]) -> list[str]
 
 
 def test_a_rotation_breaks_none_of_twenty_running_streams(talk: Talk) -> None:
-    talk.provider.on("some-model", Answer(tokens=TOKENS, pace=20))
+    talk.provider.on("some-model", Answer(tokens=TOKENS, held_after=2))
     seen: dict[int, int] = {}
 
     def rotate() -> None:
@@ -71,6 +71,7 @@ def test_a_rotation_breaks_none_of_twenty_running_streams(talk: Talk) -> None:
             provider = ProviderRow.objects.get(name=STAND_IN)
             set_provider_key(provider=provider, api_key=NEW_KEY)
         seen.update(draining(talk))
+        talk.provider.let_go()
         talk.send("With the new key")
 
     texts = asyncio.run(twenty_streams(talk, rotate))

@@ -3,8 +3,10 @@ on one database."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from chat.models import TurnLogEntry
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.talk import Stream, Talk
@@ -23,7 +26,7 @@ from usage.models import UsageRecord
 SLOW = Answer(tokens=2000, pace=20)
 WHOLE = "".join(f"w{i} " for i in range(40))
 # Not under test: how long we are ready to wait before we call it hung.
-PATIENCE = 40
+PATIENCE = 120
 
 
 @pytest.fixture
@@ -58,6 +61,27 @@ def mortal(
 def records(tenant: Tenant) -> list[UsageRecord]:
     with entered(tenant.scope):
         return list(UsageRecord.objects.all())
+
+
+def wait_flushed(tenant: Tenant, conversations: list[str]) -> None:
+    """Until the log has some text of each."""
+    deadline = time.monotonic() + PATIENCE
+    with entered(tenant.scope):
+        texts = TurnLogEntry.objects.filter(events__contains=[["t"]])
+        of_these = texts.filter(turn__conversation__in=conversations)
+        while of_these.values("turn").distinct().count() < len(conversations):
+            assert time.monotonic() < deadline, "nothing is flushed"
+            time.sleep(0.02)
+
+
+def wait_closed(port: int) -> None:
+    """Until nobody listens there any more."""
+    deadline = time.monotonic() + PATIENCE
+    with contextlib.suppress(ConnectionRefusedError):
+        while time.monotonic() < deadline:
+            socket.create_connection(("127.0.0.1", port)).close()
+            time.sleep(0.02)
+        raise AssertionError("it still listens")
 
 
 def wait_ended(talk: Talk, conversation_id: str) -> dict[str, object]:
@@ -110,13 +134,14 @@ def test_a_killed_worker_leaves_text_a_record_and_a_free_conversation(
 
     def begin(number: int) -> None:
         with here.open(f"Question {number}") as own:
-            own.until("text-delta", 30)  # some flushes have happened by then
+            own.until("text-delta", 3)
             conversations.append(own.conversation_id)
 
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(begin, range(10)))
     reader = threading.Thread(target=follow, args=(conversations[0],))
     reader.start()
+    wait_flushed(here.tenant, conversations)
     os.kill(here.server.pid, signal.SIGKILL)
     for conversation_id in conversations:
         reply = wait_ended(there, conversation_id)
@@ -140,12 +165,16 @@ def test_a_terminated_worker_finishes_what_is_short_and_saves_the_rest(
     mortal: tuple[Talk, Talk],
 ) -> None:
     here, there = mortal
-    here.provider.enqueue(SLOW, Answer(tokens=40, pace=20))
+    here.provider.enqueue(SLOW, Answer(tokens=40, held_after=5))
     with here.open("Long") as long, here.open("Short") as short:
         long.until("text-delta", 5)
-        short.until("text-delta", 5)
+        short.until("text-delta")
         conversations = long.conversation_id, short.conversation_id
-    here.server.stop()
+    with ThreadPoolExecutor(1) as pool:
+        stopping = pool.submit(here.server.stop)
+        wait_closed(here.server.port)
+        here.provider.let_go()
+        stopping.result()
     cut, whole = (wait_ended(there, found) for found in conversations)
     assert cut["status"] == "interrupted"
     assert str(cut["text"]).startswith("w0 w1 w2 w3 w4 ")

@@ -24,7 +24,7 @@ from chat.turns.events import Aborted
 from chat.turns.plan import Settled, TurnPlan
 from chat.turns.storing import Storing
 from llm.events import Usage
-from tenants.db import entered, unit
+from tenants.db import Scope, entered, scope, unit
 from tests.chat.talk import Talk
 from tests.chat.test_budget_edges import prices
 from tests.chat.test_budgets import budget, period_of, wait_for_a_lock
@@ -103,25 +103,30 @@ def test_words_of_what_ended_are_sorted_in_once_soon_after(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storing, "_SORT_IN_AFTER", 0.2)
-    sorted_in: list[list[int]] = []
-
-    def sort_in() -> None:
-        sorted_in.append(pages_waiting())
-        indexing.sort_in()
-        sorted_in.append(pages_waiting())
-
-    monkeypatch.setattr(storing, "sort_in", sort_in)
+    sorted_in: list[Scope] = []
+    monkeypatch.setattr(storing, "sort_in", lambda: sorted_in.append(scope()))
 
     async def store(ends: list[TurnEnd]) -> None:
         storing = Storing()
         await asyncio.gather(*map(storing.store, ends))
-        await asyncio.sleep(2)
+        while storing._tasks:
+            await asyncio.wait(storing._tasks)
 
     with entered(talk.tenant.scope):
         asyncio.run(store([end_of(begun(talk), Usage(10, n)) for n in range(3)]))
-    before, after = sorted_in
-    assert any(before)
-    assert not any(after)
+    assert sorted_in == [talk.tenant.scope]
+
+
+def test_new_words_wait_until_they_are_sorted_in(talk: Talk) -> None:
+    with entered(talk.tenant.scope):
+        for _ in range(20):  # a live server sorts in, too
+            stored([end_of(begun(talk), Usage(10, 1))])
+            if any(pages_waiting()):
+                break
+        else:
+            raise AssertionError("all words were sorted in as they came")
+        indexing.sort_in()
+        assert not any(pages_waiting())
 
 
 def pages_waiting() -> list[int]:

@@ -26,16 +26,20 @@ def add_server(talk: Talk, mcp: McpStandIn, **fields: Any) -> McpServer:
 
 
 def test_tools_of_a_server_are_called_and_bounded(talk: Talk, mcp: McpStandIn) -> None:
-    add_server(talk, mcp, timeout=3)
-    give_tools(talk, *(f"docs__{name}" for name in NAMES), "docs__gone")
-    calls = (ADD, *((f"docs__{name}", "{}") for name in NAMES[1:]))
+    add_server(talk, mcp)
+    hasty = add_server(talk, mcp, name="slow", timeout=3)
+    names = [*(f"docs__{name}" for name in NAMES[:-1]), "slow__hang"]
+    give_tools(talk, *names, "docs__gone")
+    with talk.server.client(talk.tenant, "owner") as owner:
+        # Until it is known what it offers, which it has to say in that time, too.
+        while not owner.post(f"/api/v1/mcp-servers/{hasty.pk}/test").json()["ok"]:
+            pass
+    calls = (ADD, *((name, "{}") for name in names[1:]))
     talk.provider.enqueue(Answer(calls=calls), Answer(text="Five."))
     stream = talk.send()
     assert stream.text == "Five."
     offered = talk.provider.requests[0].body["tools"]
-    assert [tool["function"]["name"] for tool in offered] == [
-        f"docs__{name}" for name in NAMES
-    ]
+    assert [tool["function"]["name"] for tool in offered] == names
     assert offered[0]["function"]["parameters"]["required"] == ["a", "b"]
     assert mcp.headers["authorization"] == f"Bearer {KEY}"
     parts = tool_parts(talk.messages(stream.conversation_id)[-1])
@@ -95,15 +99,17 @@ def test_a_call_waits_until_a_person_allows_it(
     assert [part["state"] for part in tool_parts(reply)] == [
         *("approval-requested", "output-available")
     ]
-    talk.provider.enqueue(Answer(text="Five."))
-    with talk.open(
-        None, conversationId=chat, approvals=[{"id": ids[0], "approved": True}]
-    ) as going:
+    talk.provider.enqueue(Answer(text="Five.", held_after=0))
+    approvals = [{"id": ids[0], "approved": True}]
+    with (
+        talk.open(None, conversationId=chat, approvals=approvals) as going,
+        talk.follow(chat) as again,
+    ):
+        talk.provider.let_go()
         going.rest()
+        again.rest()
     assert mcp.calls == [("add", (2, 3))]
     assert (going.text, going.start["messageId"]) == ("Five.", reply["id"])
-    with talk.follow(chat) as again:  # it can be replayed for some seconds
-        again.rest()
     assert again.text == "May I? Five."
     assert again.kinds.count("tool-output-available") == 2
     after = talk.messages(chat)[-1]

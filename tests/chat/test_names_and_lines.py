@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.ids import VALID, new_id
@@ -51,6 +51,7 @@ def test_a_line_has_no_breaks_and_is_cut_with_a_mark() -> None:
     assert one_line("", 5) == one_line(" \n ", 5) == ""
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(max_size=600), st.integers(2, 120))
 def test_a_line_never_exceeds_its_length(text: str, length: int) -> None:
     line = one_line(text, length)

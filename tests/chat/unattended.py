@@ -17,7 +17,11 @@ from tests.factories import person
 
 
 def begun(talk: Talk, name: str = "member") -> TurnPlan:
-    return start_turn(user=person(talk.tenant, name), send=Send(text="Hello"))
+    """One that no sweeper takes for dead, however long the test takes."""
+    plan = start_turn(user=person(talk.tenant, name), send=Send(text="Hello"))
+    soon = timezone.now() + timedelta(hours=1)
+    Turn.objects.filter(pk=plan.turn_id).update(heartbeat_at=soon)
+    return plan
 
 
 def ended(plan: TurnPlan, usage: Usage) -> Outcome:

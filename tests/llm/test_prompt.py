@@ -1,6 +1,6 @@
 """What of a long conversation is sent."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm.calls import Calls
@@ -54,6 +54,7 @@ def test_nothing_becomes_nothing() -> None:
     assert fit([], 10, 5) == []
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     st.lists(st.tuples(st.sampled_from("suua"), st.integers(0, 50)), max_size=20),
     st.integers(0, 300),

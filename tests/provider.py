@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import socket
 import struct
 import sys
@@ -31,6 +32,7 @@ from tests.provider_answers import (
     http_chunk,
     sse_event,
     usage_field,
+    whole,
 )
 
 __all__ = ["SECRET_MARKER", "Answer", "Closed", "Provider", "Request", "answer_for"]
@@ -142,30 +144,17 @@ class _Connection(asyncio.Protocol):
         if answer.headers_after:
             await asyncio.sleep(answer.headers_after)
         if answer.status != 200:
-            extra = (
-                f"Retry-After: {answer.retry_after}\r\n" if answer.retry_after else ""
-            )
-            self._reply(
-                answer.status,
-                error_body(answer, request.headers.get("authorization", "")),
-                extra,
-            )
+            wait = answer.retry_after
+            extra = f"Retry-After: {wait}\r\n" if wait else ""
+            key = request.headers.get("authorization", "")
+            self._reply(answer.status, error_body(answer, key), extra)
         elif request.body.get("stream"):
             await self._stream(answer, request.body)
         else:
             content = answer.content(request.body)
             if answer.pace:
                 await asyncio.sleep(answer.first_after + len(content) / answer.pace)
-            whole = frame(str(request.body.get("model")), {}, answer.finish)
-            whole["choices"] = [
-                {
-                    "index": 0,
-                    "finish_reason": answer.finish,
-                    "message": {"role": "assistant", "content": "".join(content)},
-                }
-            ]
-            whole |= {"object": "chat.completion", **usage_field(answer, len(content))}
-            self._reply(200, whole)
+            self._reply(200, whole(answer, str(request.body.get("model")), content))
 
     async def _stream(self, answer: Answer, body: Mapping[str, Any]) -> None:
         self._transport.write(
@@ -208,6 +197,7 @@ class _Connection(asyncio.Protocol):
                 await asyncio.sleep(wait)
             if number == answer.held_after:
                 await self._provider._gate.wait()
+                start = loop.time() - number / (answer.pace or math.inf)
             await self._send(answer, event)
             self._sent += 1
             self._provider.chunks_sent += 1
@@ -360,7 +350,7 @@ class Provider:
         finally:
             server.close()
             for connection in list(self._connections):
-                connection.close()
+                connection.abort()
             await asyncio.sleep(0)  # lets their transports go
 
     def _note_request(self, request: Request) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -140,6 +140,19 @@ def frame(
         "created": 1767225600,
         "model": model,
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }
+
+
+def whole(answer: Answer, model: str, content: Sequence[str]) -> dict[str, object]:
+    """The answer to a request that does not stream."""
+    message = {"role": "assistant", "content": "".join(content)}
+    choice = {"index": 0, "finish_reason": answer.finish, "message": message}
+    usage = usage_field(answer, len(content))
+    return {
+        **frame(model, {}),
+        "object": "chat.completion",
+        "choices": [choice],
+        **usage,
     }
 
 

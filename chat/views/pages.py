@@ -179,6 +179,9 @@ def page(
     if found is not None:
         if found.owner_id == user.pk:
             see(found)
+        # Asked first: of a turn that ends meanwhile the page is loaded once too often,
+        # and not once too little.
+        running = found.turns.running().exists()
         count, at = _count(request.GET.get("messages", "")), request.GET.get("at", "")
         shown = transcript(found, count=count, at=at)
         last_reply = shown.last_reply
@@ -187,7 +190,7 @@ def page(
             "earlier": _earlier(shown.earlier, max(count, len(shown.rows))),
             "elsewhere": "" if shown.on_branch else _message_of(found, at),
             "gauge": gauge_of(last_reply),
-            "running": found.turns.running().exists(),
+            "running": running,
         }
     asked = request.POST if request.method == "POST" else request.GET
     context["choice"] = chosen(user, asked, found, last_reply)

@@ -68,6 +68,7 @@ def test_a_conversation_is_led_by_the_keyboard_alone(
     provider.enqueue(Answer(text="First."), Answer(text="Second."))
     with site.page() as page:
         page.goto("/")
+        expect(page.get_by_label("Message", exact=True)).to_be_focused()
         page.keyboard.type("Tell me")
         page.keyboard.press("Shift+Enter")
         page.keyboard.type("something")

@@ -59,7 +59,7 @@ def test_the_questions_are_an_outline_to_jump_by(
         # Beyond the messages that are on the page.
         page.keyboard.press("Control+Shift+F")
         expect(dialog).to_be_visible()
-        page.keyboard.type('"question 3"')
+        page.keyboard.insert_text('"question 3"')
         expect(dialog.get_by_role("link")).to_have_count(1)
         page.keyboard.press("Enter")
         expect(message(page, "Question 3")).to_be_visible()
@@ -73,7 +73,7 @@ def test_what_is_found_in_another_version_can_be_shown(
         page.goto(f"/c/{made.pk}")
         page.get_by_role("link", name="Find in the conversation").click()
         expect(page.get_by_role("dialog")).to_be_visible()
-        page.keyboard.type("home")
+        page.keyboard.insert_text("home")
         page.get_by_text("in another version").click()
         page.get_by_role("button", name="Show that version").click()
         expect(page.locator("[data-reply]").last).to_contain_text("Harbour & <b>home")
@@ -126,7 +126,7 @@ def test_the_palette_shows_what_it_found_where_there_is_room(
         with site.page(**size) as page:
             page.goto("/")
             page.keyboard.press("Control+k")
-            page.keyboard.type("lighthouse")
+            page.keyboard.insert_text("lighthouse")
             dialog = page.get_by_role("dialog")
             link = dialog.get_by_role("link", name="lighthouse").first
             expect(link).to_be_visible()

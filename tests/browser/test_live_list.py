@@ -19,11 +19,9 @@ def test_a_turn_shows_in_other_tabs_and_devices_and_what_is_seen_is_seen(
 ) -> None:
     old = make_conversation(acme, title="Boats")
     make_conversation(acme, title="Harbours")
-    provider.enqueue(Answer(tokens=60, pace=20))
-    with site.page() as page:
-        device = page.context.browser.new_context(base_url=site.url)  # type: ignore[union-attr]  # it was launched
-        device.add_cookies(site.own_cookies)
-        tab, away = page.context.new_page(), device.new_page()
+    provider.enqueue(Answer(tokens=60, pace=20, held_after=40))
+    with site.page() as page, site.page() as away:
+        tab = page.context.new_page()
         for one in (tab, page):
             one.goto(f"/c/{old.pk}")
         away.goto("/")
@@ -34,6 +32,7 @@ def test_a_turn_shows_in_other_tabs_and_devices_and_what_is_seen_is_seen(
         expect(tab.get_by_text("Count slowly")).to_be_visible()
         expect(line.locator("[data-running-sign]")).to_be_visible()
         expect(away.locator("[data-conversations] li").first).to_contain_text("Boats")
+        provider.let_go()
         expect(tab.get_by_text("w59").first).to_be_visible()
         # Somebody looks at it in the first window.
         expect(line.locator("[data-running-sign]")).to_be_hidden()
@@ -96,6 +95,7 @@ def test_what_happened_while_the_line_was_dead_is_shown_when_it_is_back(
         lines[0].close()
         expect(page.locator("[data-reply]").last).to_have_text("Said meanwhile.")
         expect(page.locator("[data-reply]")).to_have_count(2)
+        expect(page.locator(".reply .acts")).to_have_count(2)  # it is stored
         page.context.set_offline(True)
         expect(page.get_by_role("status")).to_contain_text("You are offline.")
         page.context.set_offline(False)

@@ -121,13 +121,14 @@ def test_the_picker_finds_by_keyboard_and_gives_the_focus_back(
 def test_what_is_written_during_a_reply_is_sent_after_it(
     site: Site, provider: Provider
 ) -> None:
-    provider.enqueue(Answer(tokens=40, pace=30), Answer(text="Second."))
+    provider.enqueue(Answer(tokens=40, held_after=5), Answer(text="Second."))
     with site.page(**DESKTOP) as page:
         page.goto("/")
         ask(page, "One")
         expect(page.locator("[data-reply]")).to_contain_text("w1")
         ask(page, "Two")
         expect(page.locator(".unsent")).to_contain_text("after this reply")
+        provider.let_go()
         replied(page, "Second.")
         expect(page.locator(".unsent")).to_have_count(0)
         expect(page.locator("[data-text]")).to_have_text(["One", "Two"])

@@ -3,6 +3,7 @@ along, quoting, another try with a wish, when to try again."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_when_to_try_again_is_counted_down(site: Site, provider: Provider) -> No
         ask(page, "Now?")
         wait_until_over(page, "The reply is not complete")
         again = page.locator(".mark").get_by_role("button", name="Try again")
-        expect(again).to_have_text("Try again (38 s)")
+        expect(again).to_have_text(re.compile(r"^Try again \((?!40 )\d+ s\)$"))
         provider.enqueue(Answer(text="Yes."))
         again.click()
         expect(page.locator(TEXT)).to_have_text("Yes.")

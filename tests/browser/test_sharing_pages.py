@@ -61,11 +61,9 @@ def test_a_guest_follows_the_owners_turn_and_leaves(
 ) -> None:
     made = make_conversation(acme, title="Boats")
     shared(acme, made, email_of(acme, "stranger"))
-    provider.enqueue(Answer(tokens=60, pace=20))
-    with site.page() as owner:
-        context = owner.context.browser.new_context(base_url=site.url)  # type: ignore[union-attr]  # it was launched
-        context.add_cookies(site.strangers_cookies)
-        guest, elsewhere = context.new_page(), context.new_page()
+    provider.enqueue(Answer(tokens=60, pace=20, held_after=40))
+    with site.page() as owner, site.page(cookies=site.strangers_cookies) as guest:
+        elsewhere = guest.context.new_page()
         guest.goto(f"/c/{made.pk}")
         elsewhere.goto("/")
         line = elsewhere.locator(f"[data-shared] [data-conversation-item='{made.pk}']")
@@ -75,6 +73,7 @@ def test_a_guest_follows_the_owners_turn_and_leaves(
         owner.keyboard.press("Enter")
         expect(guest.get_by_text("Count slowly")).to_be_visible()
         expect(line.locator("[data-running-sign]")).to_be_visible()
+        provider.let_go()
         expect(guest.get_by_text("w59").first).to_be_visible()
         expect(line.locator("[data-unread-sign]")).to_be_visible()
         guest.get_by_label("More about this conversation").click()

@@ -6,17 +6,22 @@ import gzip
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import httpx
 import pytest
 from django.utils import timezone
 
 from agents.models import Agent
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, Turn
+from chat.services.starting import start_turn
+from chat.showing import Transcript, transcript
+from chat.turns.plan import Send
+from chat.views import pages
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.clients import TenantClient
-from tests.factories import person
+from tests.factories import person, point_agent
 from tests.servers import LiveServer, session_cookie
 
 ClientFor = Callable[..., TenantClient]
@@ -208,6 +213,26 @@ def test_a_reply_says_how_it_ended_and_what_it_took(
     page = client_for(acme, "member").get(f"/c/{made.pk}").content.decode()
     before_templates = page.partition("<template")[0]
     assert shown in before_templates
+
+
+def test_a_reply_that_ends_while_its_page_is_made_is_loaded_again(
+    acme: Tenant, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the page without scripts, which shows it as it was before the end."""
+    point_agent(acme, "http://127.0.0.1:9")
+    with entered(acme.scope):
+        plan = start_turn(user=person(acme, "member"), send=Send(text="Hello"))
+
+    def ended_meanwhile(*asked: Any, **named: Any) -> Transcript:
+        shown = transcript(*asked, **named)
+        list(shown.rows)
+        Turn.objects.update(status="done")
+        return shown
+
+    monkeypatch.setattr(pages, "transcript", ended_meanwhile)
+    member = client_for(acme, "member")
+    shown = member.get(f"/c/{plan.conversation_id}").content.decode()
+    assert 'http-equiv="refresh"' in shown
 
 
 def test_a_plain_end_carries_no_mark(acme: Tenant, client_for: ClientFor) -> None:

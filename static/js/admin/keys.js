@@ -70,43 +70,48 @@ function improve() {
 }
 
 function tellState({ button, shows }) {
-  const opens = isSeen(document.querySelector(shows));
+  const opens = isOpen({ shows });
   for (const one of document.querySelectorAll(button)) {
     one.setAttribute("aria-expanded", String(opens));
   }
 }
 
-/** Alpine shows and hides a moment later, some of it with a transition. */
-function whenShown(menu, focus) {
-  setTimeout(() => {
-    tellState(menu);
-    const shown = document.querySelector(menu.shows);
-    if (focus && isSeen(shown)) shown.querySelector("a, button, [tabindex='0']")?.focus();
-  }, 250);
+/** Alpine shows and hides a moment later, some of it with a transition; `was` is how it
+ * stood before. */
+function whenShown(menu, was, focus, tries = 20) {
+  const shown = document.querySelector(menu.shows);
+  if (isSeen(shown) === was && tries) {
+    setTimeout(() => whenShown(menu, was, focus, tries - 1), 100);
+    return;
+  }
+  tellState(menu);
+  if (focus && isSeen(shown)) shown.querySelector("a, button, [tabindex='0']")?.focus();
 }
+
+const isOpen = (menu) => isSeen(document.querySelector(menu.shows));
 
 function onKey(event) {
   const on = event.target;
   if ((event.key === "Enter" || event.key === " ") && on.matches?.("[role=button][tabindex]")) {
     event.preventDefault();
-    on.click();
     const menu = MENUS.find(({ button }) => on.matches(button));
-    if (menu) whenShown(menu, true);
+    const was = Boolean(menu) && isOpen(menu);
+    on.click();
+    if (menu) whenShown(menu, was, true);
   }
   if (event.key === "Escape") MENUS.forEach((menu) => close(menu));
 }
 
 function close(menu) {
   const button = [...document.querySelectorAll(menu.button)].find(isSeen);
-  const shown = document.querySelector(menu.shows);
-  if (button?.getAttribute("aria-expanded") !== "true" || !isSeen(shown)) return;
+  if (button?.getAttribute("aria-expanded") !== "true" || !isOpen(menu)) return;
   if (menu.shows !== "#changelist-filter") button.click(); // unfold closes that itself
   button.focus();
-  whenShown(menu, false);
+  whenShown(menu, true, false);
 }
 
 document.addEventListener("keydown", onKey);
-document.addEventListener("click", () => MENUS.forEach((menu) => whenShown(menu, false)));
+document.addEventListener("click", () => MENUS.forEach((menu) => whenShown(menu, isOpen(menu), false)));
 document.addEventListener("formset:added", improve);
 document.addEventListener("htmx:afterSettle", improve);
 window.addEventListener("load", () => setTimeout(improve));

@@ -1,12 +1,13 @@
 // The head of the chat: after its first message sharing, downloads and the rest, as the
 // server renders them; and its title, as a person wants it.
 
+import { textOf } from "./fetching.js";
 import { hear } from "./news.js";
 
 export async function renew() {
-  const answer = await fetch(location.pathname).catch(() => null);
-  if (answer?.ok) {
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const text = await textOf(location.pathname);
+  if (text) {
+    const page = new DOMParser().parseFromString(text, "text/html");
     const fresh = page.querySelector("[data-head]");
     document.querySelector("[data-head]").replaceChildren(...fresh.childNodes);
   }

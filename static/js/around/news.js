@@ -1,6 +1,8 @@
 // What comes over the socket, on the page: marks and titles in the list of conversations,
 // and notices.
 
+import { textOf } from "./fetching.js";
+
 const find = (name, root = document) => root.querySelector(`[data-${name}]`);
 const MARKED = "data-conversation-item";
 const openHere = () => find("chat")?.dataset.conversation ?? "";
@@ -18,6 +20,12 @@ function mark(id, { running, unread }) {
   }
 }
 
+function markSeen(id) {
+  for (const line of lines(id)) {
+    find("unread-sign", line).hidden = true;
+  }
+}
+
 const isMine = (id) => ![...lines(id)].some((line) => line.closest("[data-shared]"));
 
 /** Puts a conversation that the list does not show yet on top of it; the news that come
@@ -27,7 +35,7 @@ async function fetchLine(id) {
     return;
   }
   if (!fetching.has(id)) {
-    fetching.set(id, fetch(pathOf(id, "listed")).then((answer) => (answer.ok ? answer.text() : ""), () => ""));
+    fetching.set(id, textOf(pathOf(id, "listed")));
   }
   const text = await fetching.get(id);
   fetching.delete(id);
@@ -81,7 +89,7 @@ export function look() {
   const id = openHere();
   const unread = [...lines(id)].some((line) => !find("unread-sign", line).hidden);
   if (id && unread) {
-    mark(id, { running: false, unread: false });
+    markSeen(id);
     see(id);
   }
 }
@@ -96,9 +104,9 @@ function warn(text) {
 
 /** The list as it is now: the line was dead for a while. */
 async function refresh() {
-  const answer = find("listed") && (await fetch(location.href).catch(() => null));
-  if (answer?.ok && !answer.redirected) {
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const text = find("listed") && (await textOf(location.href));
+  if (text) {
+    const page = new DOMParser().parseFromString(text, "text/html");
     const fresh = find("listed", page);
     if (fresh && !find("listed").contains(document.activeElement)) {
       find("listed").replaceChildren(...fresh.childNodes);
@@ -117,7 +125,7 @@ export async function hear(news) {
   } else if (news.type === "conversation-titled") {
     entitle(id, news.title);
   } else if (news.type === "conversation-seen") {
-    mark(id, { running: false, unread: false });
+    markSeen(id);
   } else if (news.type === "budget-used") {
     warn(news.text);
   } else if (news.type === "missed") {

@@ -1,5 +1,6 @@
 // The command palette: a field, commands that match it, and what the search finds.
 
+import { textOf } from "./fetching.js";
 import { searcher } from "./searching.js";
 
 const SEARCH = "/search/results";
@@ -52,9 +53,9 @@ async function preview(dialog, link) {
     return;
   }
   previewed = new AbortController();
-  const answer = await fetch(`${link.pathname}/preview${link.search}`, previewed).catch(() => null);
-  if (answer?.ok && !answer.redirected) {
-    place.innerHTML = await answer.text(); // the server's own template
+  const text = await textOf(`${link.pathname}/preview${link.search}`, previewed);
+  if (text) {
+    place.innerHTML = text; // the server's own template
     place.hidden = false;
     const at = place.querySelector(".preview-at");
     place.scrollTop = (at?.offsetTop ?? 0) - place.clientHeight / 4;

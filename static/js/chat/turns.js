@@ -65,34 +65,42 @@ export async function show(response, article, question = null) {
     heardAt = performance.now();
     room.say(words.generating);
     if (part.type === "start") {
+      room.shown.add(part.messageId);
       question?.setAttribute("data-message", part.messageMetadata.userMessageId);
     } else if (part.type === "data-conversation") {
       transcript.entitle(part.data);
     }
     return mine !== current || reply.take(part);
   };
-  await follow(response, take, () => mine === current);
+  const isOver = await follow(response, take, () => mine === current);
   clearInterval(watch);
   reply.close();
   if (mine !== current) {
     return;
   }
   speaker.finish();
-  room.say(reply.isWhole ? words.complete : words.incomplete, true);
+  const first = question ?? article;
+  const isWanted = () => mine === current;
+  if (!isOver) {
+    await settle(() => transcript.replaceFrom(first, first.dataset.message), isWanted);
+  }
+  room.say((isOver ? reply.isWhole : isLastWhole()) ? words.complete : words.incomplete, true);
   composer.running = false;
   document.dispatchEvent(new Event("turn-over"));
-  await settle((question ?? article).dataset.message, () => mine === current);
+  if (isOver && first.dataset.message) {
+    await settle(() => transcript.refresh(first.dataset.message), isWanted);
+  }
   if (reply.retryAfter) {
     countDown(article.querySelector(".mark [name=regenerate]"), reply.retryAfter);
   }
 }
 
 /** Reads until the last part, joining again whenever the line breaks: the turn goes on at
- * the server. Ends too when nothing runs there any more. */
+ * the server. False when nothing runs there any more, so that the end was missed. */
 async function follow(response, take, isWanted) {
   for (let [tries, wait] = [0, 0]; isWanted(); tries += 1) {
     if (response && (await read(response, take))) {
-      return;
+      return true;
     }
     if (tries) {
       room.say(words.reconnecting);
@@ -103,9 +111,10 @@ async function follow(response, take, isWanted) {
       return error.passes ? undefined : null;
     });
     if (response === null) {
-      return;
+      return false;
     }
   }
+  return false;
 }
 
 async function read(response, take) {
@@ -122,10 +131,10 @@ async function read(response, take) {
 }
 
 /** What the server has stored is the truth: how the reply ended, and what can be done. */
-async function settle(messageId, isWanted) {
-  for (let tries = 0; isWanted() && messageId; tries += 1) {
+async function settle(look, isWanted) {
+  for (let tries = 0; isWanted(); tries += 1) {
     try {
-      return await transcript.refresh(messageId);
+      return await look();
     } catch (error) {
       if (!error.passes) {
         return undefined;
@@ -134,6 +143,12 @@ async function settle(messageId, isWanted) {
     }
   }
   return undefined;
+}
+
+/** Of the reply that the page shows last, as the server rendered it. */
+function isLastWhole() {
+  const last = [...list.querySelectorAll(".reply")].at(-1);
+  return Boolean(last) && !last.matches("[data-running]") && !last.querySelector(".mark");
 }
 
 export async function stop() {

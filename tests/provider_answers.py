@@ -30,7 +30,8 @@ class Answer:
     called after it. `fault` strikes after `fault_after` pieces:
     an error object, a reset, a connection closed in mid-body, a clean end without a
     finish, bytes that are no events, or silence. A `pace` of 0 sends without pause.
-    What comes after `held_after` pieces waits until the test lets it go.
+    What comes after `held_after` pieces waits until the test lets it go; each piece of
+    a `stepped` one does.
     """
 
     tokens: int = 3
@@ -56,6 +57,7 @@ class Answer:
     fault: Fault | None = None
     fault_after: int = 0
     held_after: int | None = None
+    stepped: bool = False
 
     def ending(self) -> str | None:
         return "tool_calls" if self.calls and self.finish == "stop" else self.finish

@@ -74,7 +74,7 @@ class LiveServer:
         self, kind: Kind, database_url: str, folder: Path, **environment: str
     ) -> None:
         self.kind = kind
-        self._place = _own_place()
+        self._place = own_place()
         self.port: int = self._place.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / f"{kind}-{self.port}.log"
@@ -216,7 +216,7 @@ def server_environment(database_url: str, folder: Path) -> dict[str, str]:
     }
 
 
-def _own_place() -> socket.socket:
+def own_place() -> socket.socket:
     """A port that nobody else is given while this is open. Servers set SO_REUSEADDR,
     too, and so may bind it, since nobody listens here."""
     probe = socket.socket()

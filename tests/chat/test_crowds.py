@@ -75,3 +75,4 @@ def test_a_crowd_of_forms_is_sent(talk: Talk) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(send, range(16))) == {302}
+    talk.provider.wait_requests(16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -74,17 +75,19 @@ def test_other_people_have_a_rate_of_their_own(
 
 def test_all_workers_count_together(each_talk: Talk) -> None:
     limit(each_talk.tenant, tenant_turns_per_minute=5)
+    began = time.monotonic()
     with ThreadPoolExecutor(20) as pool:
         answers = pool.map(lambda _: each_talk.client.post(CHAT, json=BODY), range(20))
         statuses = [answer.status_code for answer in answers]
-    assert statuses.count(200) == 5
-    assert statuses.count(429) == 15
+    grown = int(time.monotonic() - began) // 12  # as many more are allowed by now
+    assert 5 <= statuses.count(200) <= 5 + grown
+    assert statuses.count(200) + statuses.count(429) == 20
 
 
 @pytest.mark.parametrize("scope", ["user", "tenant"])
 def test_answers_at_once_are_limited(talk: Talk, scope: str) -> None:
     limit(talk.tenant, **{f"{scope}_streams": 1})
-    talk.provider.enqueue(Answer(tokens=500, pace=50))
+    talk.provider.enqueue(Answer(tokens=500, pace=50, fault="stall", fault_after=500))
     with talk.open() as stream:
         stream.until("text-delta")
         refused = talk.client.post(CHAT, json=BODY)

@@ -118,8 +118,14 @@ def test_the_settings_refuse_what_cannot_be(
 
 @pytest.fixture
 def changeable(committed: None, acme: Tenant) -> Iterator[None]:
-    """The language is no row, which would be restored."""
+    """The language is no row, which would be restored. And no live server is to write
+    anything anew: its housekeeping is for tenants that are not suspended."""
+    own = Tenant.objects.filter(pk=acme.pk)
+    with entered(PUBLIC):
+        own.update(status=Tenant.Status.SUSPENDED)
     yield
+    with entered(PUBLIC):
+        own.update(status=Tenant.Status.ACTIVE)
     with entered(acme.scope):
         ChatSettings.objects.update(reindex_from=None)
         set_language("simple")

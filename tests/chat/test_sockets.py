@@ -34,7 +34,7 @@ def with_socket(tenant: Tenant, path: str, key: str, talk: Talk) -> None:
         application = SocketTenantMiddleware(URLRouter(websocket_urlpatterns))
         socket = WebsocketCommunicator(application, path, headers=raw)
         await talk(socket)
-        await socket.disconnect()
+        await socket.disconnect(timeout=30)
 
     async_to_sync(go)()
 
@@ -45,7 +45,7 @@ def key_of(tenant: Tenant) -> str:
 
 async def check_alive(socket: WebsocketCommunicator, email: str) -> None:
     await socket.send_json_to({"type": "ping"})
-    answer: dict[str, Any] = await socket.receive_json_from()
+    answer: dict[str, Any] = await socket.receive_json_from(timeout=30)
     assert answer["email"] == email
 
 
@@ -54,7 +54,7 @@ def test_a_frame_without_text_does_not_end_a_socket(
     frame: dict[str, Any], inline_units: None, acme: Tenant
 ) -> None:
     async def talk(socket: WebsocketCommunicator) -> None:
-        assert (await socket.connect())[0]
+        assert (await socket.connect(timeout=30))[0]
         await socket.send_input({"type": "websocket.receive", **frame})
         await check_alive(socket, email_of(acme, "member"))
 
@@ -66,7 +66,7 @@ def test_an_address_without_a_socket_is_refused(
     path: str, inline_units: None, acme: Tenant
 ) -> None:
     async def talk(socket: WebsocketCommunicator) -> None:
-        assert await socket.connect() == (False, 4404)
+        assert await socket.connect(timeout=30) == (False, 4404)
 
     with_socket(acme, path, key_of(acme), talk)
 
@@ -76,6 +76,6 @@ def test_a_cookie_that_is_no_session_is_refused(
     key: str, inline_units: None, acme: Tenant
 ) -> None:
     async def talk(socket: WebsocketCommunicator) -> None:
-        assert await socket.connect() == (False, 4401)
+        assert await socket.connect(timeout=30) == (False, 4401)
 
     with_socket(acme, "/ws/news", key, talk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import httpx
@@ -12,9 +12,12 @@ import pytest
 
 from chat.models import Turn
 from tenants.db import entered
+from tenants.models import Tenant
+from tests.chat.parts import Part
 from tests.chat.talk import CHAT, Stream, Talk
-from tests.provider import Answer
-from tests.servers import host_of
+from tests.factories import point_agent
+from tests.provider import Answer, Provider
+from tests.servers import LiveServer, host_of
 from usage.models import UsageRecord
 
 SLOW = Answer(tokens=40, pace=40)  # about a second
@@ -140,12 +143,14 @@ def test_stop_can_be_repeated_and_is_harmless_when_nothing_runs(talk: Talk) -> N
 def test_a_reader_who_joins_late_gets_all_of_it_and_goes_on_live(
     each_talk: Talk,
 ) -> None:
-    each_talk.provider.enqueue(Answer(tokens=40, pace=40))
+    each_talk.provider.enqueue(Answer(tokens=40, held_after=5))
     with each_talk.open() as first:
-        first.until("text-delta", 3)
+        while not first.text.startswith("w0 w1 w2 "):
+            first.until("text-delta")
         with each_talk.follow(first.conversation_id) as late:
             headers = late.response.headers
             assert each_talk.provider.open_streams == 1, "over before anybody joined"
+            each_talk.provider.let_go()
             late.rest()
         first.rest()
     assert headers["content-type"] == "text/event-stream"
@@ -161,8 +166,8 @@ def test_a_reader_may_leave_and_come_back(talk: Talk) -> None:
             with talk.follow(first.conversation_id) as again:
                 again.until("text-delta")
             assert again.parts[0] == first.parts[0]
-        talk.stop(first.conversation_id)
         with talk.follow(first.conversation_id) as last:
+            talk.stop(first.conversation_id)
             assert last.rest().text == "w0 w1 w2 "
 
 
@@ -192,6 +197,11 @@ def test_204_when_nothing_runs(each_talk: Talk) -> None:
         assert (answer.status_code, answer.content) == (204, b"")
 
 
+def steady(stream: Stream) -> list[Part]:
+    """Without what came in pieces, and what is told once only."""
+    return [p for p in stream.parts if "delta" not in p and not p.get("transient")]
+
+
 def test_204_soon_after_the_end(talk: Talk) -> None:
     """At first the end may still be replayed; then there is nothing to follow."""
     stream = talk.send()
@@ -204,9 +214,7 @@ def test_204_soon_after_the_end(talk: Talk) -> None:
             again = Stream(answer).rest()
         # What came in pieces may come in one.
         assert again.text == stream.text
-        assert [part for part in again.parts if "delta" not in part] == [
-            part for part in stream.parts if "delta" not in part
-        ]
+        assert steady(again) == steady(stream)
         time.sleep(0.25)
 
 
@@ -230,17 +238,24 @@ def test_silence_is_filled_with_comments(hasty: Talk) -> None:
     assert stream.text == "w0 w1 w2 "
 
 
-def test_past_the_limit_of_turns_the_answer_is_503(hasty: Talk) -> None:
-    with running_turn(hasty), running_turn(hasty) as second:
-        refused = hasty.client.post(CHAT, json={"message": "Me too"})
+def test_past_the_limit_of_turns_the_answer_is_503(
+    start_server: Callable[..., LiveServer], acme: Tenant, provider: Provider
+) -> None:
+    point_agent(acme, provider.url)
+    with (
+        Talk(start_server(TURN_LIMIT="2"), acme, provider) as talk,
+        running_turn(talk),
+        running_turn(talk) as second,
+    ):
+        refused = talk.client.post(CHAT, json={"message": "Me too"})
         assert refused.status_code == 503
         assert refused.json()["code"] == "busy"
         assert int(refused.headers["retry-after"]) > 0
-        listed = hasty.client.get(CHAT).json()
+        listed = talk.client.get(CHAT).json()
         assert listed["count"] == 2, "a refused message made a conversation"
-        hasty.stop(second.conversation_id)
+        talk.stop(second.conversation_id)
         second.rest()
-        hasty.send("Now")
+        talk.send("Now")
 
 
 @pytest.mark.parametrize("path", ["stream", "stop"])

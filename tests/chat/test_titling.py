@@ -35,7 +35,7 @@ def titles(talk: Talk) -> Talk:
 
 
 def wait_for(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not reached():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.05)

@@ -100,6 +100,7 @@ def test_a_reply_being_written_cannot_be_forked(talk: Talk) -> None:
         made = talk.client.post(path, json={"message_id": first.start["messageId"]})
         assert made.status_code == 201
         talk.stop(first.conversation_id)
+        second.rest()
     fork = made.json()["id"]
     assert talk.send("Q2 b", conversationId=fork).text
     asked = [m["content"] for m in talk.provider.requests[-1].body["messages"]]

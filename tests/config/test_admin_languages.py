@@ -42,7 +42,7 @@ NAMES = {
 # What German shares with English.
 GERMAN = {
     *("name", "agent", "person", "budget", "budgets", "tokens", "problem", "admin"),
-    "november",
+    *("april", "august", "september", "november"),
 }
 VOID = {"input", "br", "img", "hr", "link", "meta"}
 SILENT = {"script", "style", "template", "datalist"}

@@ -7,7 +7,6 @@ import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.servers import own_place
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,10 +80,9 @@ def launch() -> Iterator[Callable[..., Launcher]]:
 
 
 @pytest.fixture
-def port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+def port() -> Iterator[str]:
+    with own_place() as probe:
+        yield str(probe.getsockname()[1])
 
 
 def status(port: str, path: str, host: str = "localhost") -> int:

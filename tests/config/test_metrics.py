@@ -258,10 +258,13 @@ def test_what_a_turn_leaves_in_the_metrics(
 ) -> None:
     point_agent(acme, provider.url)
     server = start_server("daphne")
-    # Paced: what comes at one moment has no speed.
-    provider.enqueue(Answer(pace=20), Answer(status=503), Answer(status=503))
+    # What comes at one moment has no speed.
+    provider.enqueue(Answer(held_after=1), Answer(status=503), Answer(status=503))
     with Talk(server, acme, provider) as talk:
-        talk.send()
+        with talk.open() as stream:
+            stream.until("text-delta")
+            provider.let_go()
+            stream.rest()
         talk.send()
         assert talk.client.get("/api/v1/no-such-thing").status_code == 404
     seen = scrape(server)

@@ -44,7 +44,7 @@ class Playback:
 
     def wait_gone(self) -> bool:
         """Whether a client closes its connection while an answer is held."""
-        return self._gone.wait(5)
+        return self._gone.wait(60)
 
     def close_idle(self) -> None:
         """Close all connections now; returns when that is done."""
@@ -76,8 +76,12 @@ class Playback:
         self._port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stopping.wait()
+        for place in server.sockets:  # which accepts no more
+            self._loop.remove_reader(place.fileno())
+        for _ in range(5):  # what was accepted gets its transport and its task first
+            await asyncio.sleep(0)
+            await self._close_all()
         server.close()
-        await self._close_all()
         await asyncio.sleep(0)
 
     async def _serve(

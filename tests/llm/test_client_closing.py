@@ -144,14 +144,14 @@ def test_a_finished_stream_leaves_nothing_running(
         async with aclosing(client.stream(prompt())) as events:
             assert len([event async for event in events]) == 4
         await client.aclose()
-        for _ in range(200):  # the loop closes the SDK's generators one by one
+        for _ in range(3_000):  # the loop closes the SDK's generators one by one
             if asyncio.all_tasks() == {asyncio.current_task()}:
                 break
             await asyncio.sleep(0.01)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
-    for _ in range(200):  # the stand-in may be at its last line still
+    for _ in range(3_000):  # the stand-in may be at its last line still
         if provider.open_streams == 0:
             break
         time.sleep(0.01)

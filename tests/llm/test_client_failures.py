@@ -201,7 +201,7 @@ def test_silence_in_the_middle_is_a_timeout_although_pings_come(
     provider: Provider, prompt: MakePrompt
 ) -> None:
     provider.enqueue(Answer(tokens=9, fault="stall", fault_after=2, pings_every=0.05))
-    outcome = ask(prompt(timeouts=FAST))
+    outcome = ask(prompt(timeouts=Timeouts(first_token=60, idle=1)))
     assert outcome.text == "w0 w1 "
     assert type(outcome.error) is errors.ProviderTimeout
     provider.wait_closed()
@@ -227,7 +227,7 @@ def test_an_endless_reply_ends_at_the_total(
     provider: Provider, prompt: MakePrompt
 ) -> None:
     provider.enqueue(Answer(tokens=500, pace=50))
-    outcome = ask(prompt(timeouts=Timeouts(first_token=10, idle=10, total=1.5)))
+    outcome = ask(prompt(timeouts=Timeouts(first_token=10, idle=10, total=4)))
     assert outcome.text.startswith("w0 w1 ")
     assert type(outcome.error) is errors.ProviderTimeout
     provider.wait_closed()

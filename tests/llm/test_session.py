@@ -50,7 +50,11 @@ async def given_back() -> None:
     ],
     ids=["at-once", "end-comes-later", "refused"],
 )
-def test_one_connection_serves_call_after_call(tape: Tape) -> None:
+def test_one_connection_serves_call_after_call(
+    tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_LINGER", 600.0)
+
     async def main() -> None:
         client = FastClient()
         for _ in range(3):
@@ -67,8 +71,11 @@ def test_one_connection_serves_call_after_call(tape: Tape) -> None:
         assert (len(server.paths), server.connections) == (3, 1)
 
 
-def test_reading_stops_at_the_finish_and_reuses_what_then_ends() -> None:
+def test_reading_stops_at_the_finish_and_reuses_what_then_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Someone who leaves at the finish does not cost a connection."""
+    monkeypatch.setattr(session, "_LINGER", 600.0)
 
     async def main() -> None:
         client = FastClient()

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from tests.chat.talk import CHAT, text_part
-from tests.factories import make_key
 from tests.provider import SECRET_MARKER, Answer
 from tests.sdk.conftest import Person
 from tests.sdk.react import Chat, State, text_of
 
 pytestmark = pytest.mark.node
 
-SLOW = Answer(tokens=40, pace=40)  # about a second
+HELD = Answer(tokens=40, held_after=5)
 WORDS = "".join(f"w{number} " for number in range(40))
 # Some words, and then silence until the turn is stopped.
 HANGING = Answer(tokens=40, fault="stall", fault_after=3)
@@ -113,12 +112,13 @@ def test_an_app_stops_the_server_and_then_itself(person: Person) -> None:
 
 
 def test_leaving_alone_stops_nothing(person: Person) -> None:
-    person.provider.enqueue(SLOW, SLOW)
+    person.provider.enqueue(HELD, HELD)
     chat = person.mount()
     sending = chat.begin("sendMessage", {"text": "Count"})
     chat_id = chat.until(lambda state: "w3" in state.text).id
     chat.call("stop")
     assert chat.settle(sending).status == "ready"
+    person.provider.let_go()
     assert chat.finishes == [ended(isAbort=True)]
     assert chat.state.text != WORDS
     reply = person.talk.wait_ended(chat_id)
@@ -266,90 +266,6 @@ def test_a_second_turn_is_refused_while_one_runs(person: Person) -> None:
     person.talk.stop(chat_id)
     assert chat.settle(sending).status == "ready"
     assert other.send("Now?").status == "ready"
-
-
-def test_resume_finds_nothing_in_a_new_chat(person: Person) -> None:
-    chat = person.mount(resume=True)
-    assert_nothing_runs(person, chat, chat.state)
-    state = chat.send("Hello")
-    assert (state.status, len(state.messages)) == ("ready", 2)
-
-
-def test_a_reload_in_mid_reply_joins_it_whole(each_person: Person) -> None:
-    each_person.provider.enqueue(SLOW)
-    first = each_person.mount()
-    sending = first.begin("sendMessage", {"text": "Count"})
-    chat_id = first.until(lambda state: "w3" in state.text).id
-    history = each_person.history(chat_id)
-    assert [message["role"] for message in history] == ["user"]
-    second = each_person.mount(chat_id, messages=history, resume=True)
-    # A client without the history gets the reply all the same.
-    third = each_person.mount(chat_id, resume=True)
-    over = first.settle(sending)
-    assert (over.status, over.text) == ("ready", WORDS)
-    for late in (second, third):
-        late.until(lambda state: state.status == "ready" and bool(state.text))
-        assert late.finishes == [ended(finishReason="stop")]
-    assert without_authors(second.state.messages) == over.messages
-    assert without_authors(third.state.messages) == over.messages[1:]
-    assert len(each_person.provider.requests) == 1
-    assert_kept(each_person, over)
-
-
-def test_a_cut_connection_is_resumed_without_losing_a_word(each_person: Person) -> None:
-    each_person.provider.enqueue(Answer(tokens=60, pace=40))
-    chat = each_person.mount()
-    sending = chat.begin("sendMessage", {"text": "Count"})
-    for seen in ("w5", "w15"):
-        chat.until(lambda state, seen=seen: seen in state.text)  # type: ignore[misc]
-        each_person.react.cut()
-        cut = chat.settle(sending)
-        assert cut.status == "error"
-        assert "w59" not in cut.text
-        sending = chat.begin("resumeStream")
-    state = chat.settle(sending)
-    assert (state.status, state.error) == ("ready", None)
-    assert state.text == "".join(f"w{number} " for number in range(60))
-    assert (state.roles, state.ids[:1]) == (["user", "assistant"], cut.ids[:1])
-    assert len(each_person.provider.requests) == 1
-    assert_kept(each_person, state)
-
-
-def test_strict_mode_follows_once_though_it_asks_twice(person: Person) -> None:
-    person.provider.enqueue(SLOW)
-    first = person.mount()
-    sending = first.begin("sendMessage", {"text": "Count"})
-    chat_id = first.until(lambda state: "w3" in state.text).id
-    history = person.history(chat_id)
-    strict = person.mount(chat_id, messages=history, resume=True, strict=True)
-    over = first.settle(sending)
-    state = strict.until(lambda state: state.text == WORDS and state.status == "ready")
-    assert without_authors(state.messages) == over.messages
-    assert strict.asked == [f"GET {CHAT}/{chat_id}/stream"] * 2
-
-
-def test_a_resume_after_the_end_changes_nothing(person: Person) -> None:
-    over = person.mount().send("Hello")
-    late = person.mount(over.id, messages=person.history(over.id), resume=True)
-    assert late.until_answered(f"GET {CHAT}/{over.id}/stream") in {200, 204}
-    late.until(lambda state: state.status == "ready")
-    state = late.call("resumeStream")
-    assert (state.status, state.error) == ("ready", None)
-    assert (state.ids, state.text) == (over.ids, over.text)
-    assert_kept(person, state)
-
-
-def test_a_stranger_resumes_and_sends_into_nothing(person: Person) -> None:
-    person.provider.enqueue(HANGING)
-    chat = person.mount()
-    sending = chat.begin("sendMessage", {"text": "A secret"})
-    chat_id = chat.until(lambda state: state.text == "w0 w1 w2 ").id
-    key = make_key(person.talk.tenant, "stranger")
-    stranger = person.mount(chat_id, key=key, resume=True)
-    assert_nothing_runs(person, stranger, stranger.state)
-    assert refusal(stranger.send("Let me in")) == "not_found"
-    person.talk.stop(chat_id)
-    assert chat.settle(sending).status == "ready"
 
 
 def part(kind: str, text: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def build(
 
 def _add_wish(messages: list[PromptMessage], reply: Message) -> None:
     said = WISHED.format(reply.wish)
-    answered = _text_of(reply.conversation_id, reply.wish_about)
+    answered = _earlier(reply)
     if answered.strip():
         messages.append({"role": "assistant", "content": answered})
         messages.append({"role": "user", "content": said})
@@ -85,10 +85,13 @@ def _add_wish(messages: list[PromptMessage], reply: Message) -> None:
         messages[-1] = {**question, "content": f"{question['content']}\n\n{said}"}
 
 
-def _text_of(conversation_id: str, message_id: str) -> str:
-    """Empty for none, or one that was deleted meanwhile."""
-    found = Message.objects.filter(pk=message_id, conversation=conversation_id)
-    return (found.values_list("text", flat=True).first() or "") if message_id else ""
+def _earlier(reply: Message) -> str:
+    """What the wish is about; empty for none, or one that was deleted meanwhile."""
+    if not reply.wish_about:
+        return ""
+    own = Message.objects.filter(conversation=reply.conversation_id)
+    found = own.filter(pk=reply.wish_about, role=Message.Role.ASSISTANT)
+    return found.values_list("text", flat=True).first() or ""
 
 
 def _parameters(

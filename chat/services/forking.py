@@ -57,6 +57,7 @@ def copy_linked(*, user: User, token: str) -> Conversation:
     copies = _copies(snapshot(share), made)
     for message in copies:
         message.author = None
+        message.wish = ""
         message.parts = [{"type": "text", "text": message.text}]
         message.prompt_tokens = message.completion_tokens = message.total_tokens = 0
         message.estimated, message.cost = False, None
@@ -82,5 +83,6 @@ def _copies(path: list[Message], conversation: Conversation) -> list[Message]:
         made.pk = new_id()
         made.conversation = conversation
         made.parent = copies[-1] if copies else None
+        made.wish_about = ""
         copies.append(made)
     return copies

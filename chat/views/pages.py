@@ -19,7 +19,7 @@ from accounts.errors import APIError
 from accounts.models import User
 from chat.body import read_body
 from chat.ids import VALID
-from chat.models import TITLE_LENGTH, Conversation, Message, one_line
+from chat.models import RUNNING, TITLE_LENGTH, Conversation, Message, one_line
 from chat.querysets import ConversationQuerySet
 from chat.services.conversations import rename
 from chat.services.starting import start_turn
@@ -179,9 +179,6 @@ def page(
     if found is not None:
         if found.owner_id == user.pk:
             see(found)
-        # Asked first: of a turn that ends meanwhile the page is loaded once too often,
-        # and not once too little.
-        running = found.turns.running().exists()
         count, at = _count(request.GET.get("messages", "")), request.GET.get("at", "")
         shown = transcript(found, count=count, at=at)
         last_reply = shown.last_reply
@@ -190,7 +187,8 @@ def page(
             "earlier": _earlier(shown.earlier, max(count, len(shown.rows))),
             "elsewhere": "" if shown.on_branch else _message_of(found, at),
             "gauge": gauge_of(last_reply),
-            "running": running,
+            # Of what is shown: a turn that ends meanwhile must not be half on the page.
+            "running": any(row.message.status in RUNNING for row in shown.rows),
         }
     asked = request.POST if request.method == "POST" else request.GET
     context["choice"] = chosen(user, asked, found, last_reply)

@@ -3,17 +3,45 @@ reply."""
 
 from __future__ import annotations
 
-import re
+import time
+from collections.abc import Callable
 
-from playwright.sync_api import Route, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tenants.models import Tenant
 from tests.browser.site import TEXT, Site, ask, wait_until_over
+from tests.browser.test_chat_page import CUT
 from tests.browser.test_messages import replied
 from tests.chat.rows import make_conversation
 from tests.provider import Answer, Provider
 
+DELAY = """
+    const real = window.fetch;
+    window.fetch = async (...asked) => {
+        const answer = await real(...asked);
+        if (asked[1]?.method === "POST") {
+            await new Promise((done) => (window.answer = done));
+        }
+        return answer;
+    };
+"""
+CHOOSE = """(active_leaf) => fetch(
+    location.pathname.replace("/c/", "/api/v1/chat/"), {
+        method: "PATCH",
+        headers: {
+            "Content-Type": "application/json",
+            "X-CSRFToken": document.querySelector("meta[name=csrf-token]").content,
+        },
+        body: JSON.stringify({ active_leaf }),
+    }).then((answer) => answer.status)"""
 STORED = "fetch(location.pathname + '/messages').then((answer) => answer.text())"
+
+
+def wait_for(page: Page, reached: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        page.wait_for_timeout(10)
 
 
 def test_an_end_that_was_missed_is_shown_as_it_is_stored(
@@ -29,11 +57,9 @@ def test_an_end_that_was_missed_is_shown_as_it_is_stored(
         late: list[Route] = []
         page.route("**/stream?*", lambda route: late.append(route))
         page.reload()
-        while not late:
-            page.wait_for_timeout(10)
+        wait_for(page, lambda: late)
         provider.let_go()
-        while "data-usage" not in page.evaluate(STORED):
-            page.wait_for_timeout(10)
+        wait_for(page, lambda: "data-usage" in page.evaluate(STORED))
         late[0].fulfill(status=204)
         wait_until_over(page)
         expect(page.locator(TEXT)).to_have_text(" ".join(f"w{n}" for n in range(30)))
@@ -60,11 +86,8 @@ def test_news_of_a_turn_that_the_page_has_shown_change_nothing(
         replied(page, "First.")
         page.get_by_role("button", name="Details and more").last.click()
         expect(page.locator(".details:visible")).to_be_visible()
-        while not any("turn-ended" in text for text in kept):
-            page.wait_for_timeout(10)
+        wait_for(page, lambda: any("turn-ended" in text for text in kept))
         page.locator(".reply").last.evaluate("(one) => one.dataset.here = ''")
-        looked: list[str] = []
-        page.on("request", lambda request: looked.append(request.url))
         for text in kept:
             lines[0].send(text)
         # Of a turn elsewhere, which follows: by then the others were heard.
@@ -74,9 +97,7 @@ def test_news_of_a_turn_that_the_page_has_shown_change_nothing(
         ask(other, "And there?")
         replied(other, "Elsewhere.")
         expect(page.locator("[data-here]")).to_have_count(1)
-        assert not [url for url in looked if re.search("/messages", url)]
-        while not any("turn-ended" in text for text in kept):
-            page.wait_for_timeout(10)
+        wait_for(page, lambda: any("turn-ended" in text for text in kept))
         lines[0].send(next(text for text in kept if "turn-ended" in text))
         replied(page, "Elsewhere.")
 
@@ -99,8 +120,82 @@ def test_what_is_seen_may_still_be_answered(
         running = other.locator("[data-running-sign]:visible")
         expect(running).to_have_count(1)
         page.context.new_page().goto(f"/c/{made.pk}")
-        while not any("conversation-seen" in text for text in heard):
-            other.wait_for_timeout(10)
+        wait_for(other, lambda: any("conversation-seen" in text for text in heard))
         expect(running).to_have_count(1)
         provider.let_go()
         expect(running).to_have_count(0)
+
+
+def test_a_reply_whose_session_ended_is_told_and_the_page_stays_of_use(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(tokens=30, held_after=5))
+    with site.page() as page:
+        page.add_init_script(CUT)
+        page.goto("/")
+        ask(page, "Count")
+        expect(page.locator(TEXT)).to_contain_text("w4")
+        expect(page.get_by_role("link", name="Share", exact=True)).to_be_attached()
+        page.context.clear_cookies()
+        page.evaluate("cut()")
+        wait_until_over(page, "The reply is not complete")
+        expect(page.get_by_text("signed out", exact=False)).to_be_visible()
+        expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+def test_a_reply_that_cannot_be_read_any_more_is_not_complete(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(tokens=30, held_after=5))
+    with site.page() as page:
+        page.add_init_script(CUT)
+        page.goto("/")
+        ask(page, "Count")
+        expect(page.locator(TEXT)).to_contain_text("w4")
+        expect(page.get_by_role("link", name="Share", exact=True)).to_be_attached()
+        page.route("**/stream?*", lambda route: route.fulfill(status=204))
+        page.route("**/messages?*", lambda route: route.fulfill(status=404, body="{}"))
+        page.evaluate("cut()")
+        wait_until_over(page, "The reply is not complete")
+        expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+def test_a_branch_chosen_elsewhere_during_a_reply_is_shown_at_its_end(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(text="First."), Answer(tokens=9, held_after=5))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "What is it?")
+        replied(page, "First.")
+        first = page.locator(".reply").get_attribute("data-message")
+        page.locator(".reply").get_by_role("button", name="Try again").click()
+        expect(page.locator(TEXT)).to_contain_text("w4")
+        assert page.evaluate(CHOOSE, first) == 200
+        provider.let_go()
+        replied(page, "First.")
+        expect(page.locator(".branches")).to_have_text("1/2")
+
+
+def test_news_that_come_before_the_answer_to_ones_own_request_show_nothing_twice(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(text="First."), Answer(tokens=9, held_after=5))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "What is it?")
+        replied(page, "First.")
+        page.evaluate(DELAY)
+        page.locator(".reply").get_by_role("button", name="Try again").click()
+        provider.wait_requests(2)
+        page.evaluate(
+            "document.dispatchEvent(new CustomEvent('news', {detail: {type:"
+            " 'turn-started', conversationId: location.pathname.split('/').pop()}}))"
+        )
+        page.wait_for_timeout(300)  # in which what is wrong would be shown
+        page.evaluate("answer()")
+        expect(page.locator(TEXT)).to_contain_text("w4")
+        expect(page.locator(".reply")).to_have_count(1)
+        provider.let_go()
+        replied(page, "w0 w1 w2 w3 w4 w5 w6 w7 w8")
+        expect(page.locator(".reply")).to_have_count(1)

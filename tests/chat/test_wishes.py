@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from agents.models import Agent
 from agents.services import update_agent
-from chat.models import TurnLogEntry
+from chat.models import Message, TurnLogEntry
+from chat.services.forking import copy_linked, fork
+from chat.services.sharing import share
 from chat.services.starting import start_turn
 from chat.turns.codec import to_json
 from chat.turns.plan import Send
@@ -12,6 +14,8 @@ from llm import tokens
 from llm.events import TextDelta
 from llm.prompt import WISHED
 from tenants.db import entered
+from tenants.models import Tenant
+from tests.chat.rows import make_conversation
 from tests.chat.talk import CHAT, Stream, Talk
 from tests.chat.test_mcp import ADD, add_server, decide
 from tests.chat.test_tools import give_tools
@@ -112,3 +116,20 @@ def test_a_wish_about_a_reply_that_was_deleted_stays(
     decide(talk, first.conversation_id, [request["approvalId"]])
     *_, after = asked(talk)
     assert after[0] == f"Add.\n\n{SHORTER}"
+
+
+def test_copies_tie_a_wish_to_no_other_conversation_and_a_links_has_none(
+    db: None, acme: Tenant
+) -> None:
+    made = make_conversation(acme)
+    reply = made.active_leaf_id
+    assert reply is not None
+    with entered(acme.scope):
+        made.messages.filter(pk=reply).update(wish="Shorter", wish_about=reply)
+        own = fork(user=made.owner, conversation_id=made.pk, message_id=reply)
+        token = share(user=made.owner, conversation_id=made.pk, whom="link").token
+        assert token is not None
+        anothers = copy_linked(user=person(acme, "stranger"), token=token)
+        for copy, wish in ((own, "Shorter"), (anothers, "")):
+            copied = Message.objects.get(pk=copy.active_leaf_id)
+            assert (copied.wish, copied.wish_about) == (wish, "")

@@ -80,7 +80,7 @@ function tellState({ button, shows }) {
  * stood before. */
 function whenShown(menu, was, focus, tries = 20) {
   const shown = document.querySelector(menu.shows);
-  if (isSeen(shown) === was && tries) {
+  if (shown && isSeen(shown) === was && tries) {
     setTimeout(() => whenShown(menu, was, focus, tries - 1), 100);
     return;
   }
@@ -111,7 +111,8 @@ function close(menu) {
 }
 
 document.addEventListener("keydown", onKey);
-document.addEventListener("click", () => MENUS.forEach((menu) => whenShown(menu, isOpen(menu), false)));
+// Before anybody else hears of the click.
+document.addEventListener("click", () => MENUS.forEach((menu) => whenShown(menu, isOpen(menu), false)), true);
 document.addEventListener("formset:added", improve);
 document.addEventListener("htmx:afterSettle", improve);
 window.addEventListener("load", () => setTimeout(improve));

@@ -18,7 +18,6 @@ export const room = {
   token: document.querySelector("meta[name=csrf-token]").content,
   words: find("words").dataset,
   follower: new Follower(find("messages"), find("to-end")),
-  shown: new Set(), // ids of replies whose turn this page shows itself
 
   say(text, isOver = false) {
     const status = find("status");
@@ -119,14 +118,7 @@ addEventListener("online", () => room.say("", true));
 // nobody knows what did, because the line was dead.
 document.addEventListener("news", async ({ detail }) => {
   const isHere = detail.conversationId === room.id && detail.type.startsWith("turn-");
-  const isKnown = room.shown.has(detail.messageId);
-  if (isHere && detail.type === "turn-ended") {
-    room.shown.delete(detail.messageId); // it may go on, elsewhere
-  }
-  if (detail.type === "missed") {
-    room.shown.clear(); // their ends may be among it
-  }
-  if (room.id && ((isHere && !isKnown) || detail.type === "missed")) {
+  if (room.id && (isHere || detail.type === "missed")) {
     await import("./sending.js").then((module) => module.lookAgain()).catch(tell);
   }
 });

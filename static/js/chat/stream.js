@@ -40,9 +40,12 @@ async function refusal(response) {
 async function request(address, options) {
   let response;
   try {
-    response = await fetch(address, { redirect: "error", ...options });
+    response = await fetch(address, { redirect: "manual", ...options });
   } catch {
     throw new Refusal("", { code: "unreachable" });
+  }
+  if (response.type === "opaqueredirect") {
+    throw new Refusal("", { code: "signed-out" }); // pages lead to the sign-in
   }
   if (!response.ok) {
     throw await refusal(response);

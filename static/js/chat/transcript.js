@@ -4,6 +4,9 @@
 import { blank, decorate, room } from "./page.js";
 import { fragment } from "./stream.js";
 
+// Of what the server rendered: its text by article, to tell whether anything is new.
+const rendered = new WeakMap();
+
 export function addQuestion(text) {
   const article = blank("user");
   const bubble = article.querySelector("[data-text]");
@@ -57,6 +60,7 @@ function afterText(article) {
 /** Makes of an article that has grown here the one that the server rendered; its text
  * is the same and stays untouched. */
 function settle(old, fresh) {
+  rendered.set(old, fresh.outerHTML);
   old.id = fresh.id;
   old.dataset.message = fresh.dataset.message;
   old.querySelector("h2").replaceWith(fresh.querySelector("h2"));
@@ -66,12 +70,29 @@ function settle(old, fresh) {
   old.append(...afterText(fresh));
 }
 
+const idOf = (article) => article.dataset.message;
+
+/** The messages on the page from this one on; those that the server has not confirmed
+ * have no id yet. */
+function shownFrom(messageId) {
+  const all = [...room.list.querySelectorAll("[data-message]")];
+  const place = all.findIndex((one) => idOf(one) === messageId);
+  return place < 0 ? [] : all.slice(place);
+}
+
 /** Brings the messages from this one on into line with the server's. */
 export async function refresh(messageId) {
   const content = await load({ from: messageId });
-  const known = new Map([...room.list.querySelectorAll("[data-message]")].map((one) => [one.dataset.message, one]));
-  for (const fresh of content.querySelectorAll("[data-message]")) {
-    const old = known.get(fresh.dataset.message);
+  const freshOnes = [...content.querySelectorAll("[data-message]")];
+  const shown = shownFrom(messageId);
+  const isBusy = room.composer.running || shown.some((one) => !idOf(one));
+  if (!isBusy && String(shown.map(idOf)) !== String(freshOnes.map(idOf))) {
+    put(content, shown[0], messageId); // another branch was chosen elsewhere
+    return;
+  }
+  const known = new Map(shown.map((one) => [idOf(one), one]));
+  for (const fresh of freshOnes) {
+    const old = known.get(idOf(fresh));
     if (old) {
       settle(old, fresh);
     }
@@ -79,9 +100,18 @@ export async function refresh(messageId) {
 }
 
 /** Shows what the server has from this message on, in place of `article` and all below;
- * or the newest messages, if it shows another branch. */
-export async function replaceFrom(article, messageId) {
+ * or the newest messages, if it shows another branch. What is the same stays untouched,
+ * unless the page may have less of its text (`isForced`). */
+export async function replaceFrom(article, messageId, isForced = false) {
   const content = await load(messageId ? { from: messageId } : {});
+  const old = shownFrom(messageId).map((one) => rendered.get(one) ?? "");
+  const fresh = [...content.querySelectorAll("[data-message]")].map((one) => one.outerHTML);
+  if (isForced || !messageId || old.length !== fresh.length || old.some((text, place) => text !== fresh[place])) {
+    put(content, article, messageId);
+  }
+}
+
+function put(content, article, messageId) {
   const first = content.querySelector("[data-message]")?.dataset.message;
   // It may have been replaced meanwhile, by itself or by another branch.
   const known = article?.isConnected ? article : article && document.getElementById(article.id);
@@ -89,6 +119,9 @@ export async function replaceFrom(article, messageId) {
     return;
   }
   removeFrom(known && first === messageId ? known : room.list.firstElementChild);
+  for (const fresh of content.querySelectorAll("[data-message]")) {
+    rendered.set(fresh, fresh.outerHTML);
+  }
   const unsent = [...room.list.children].find((one) => one.querySelector(".unsent"));
   room.list.insertBefore(content, unsent ?? null);
   decorate(room.list, true);

@@ -29,10 +29,7 @@ export async function join() {
 /** Asks for another reply than `article`, or for one to another question; what stands
  * below goes once the server has `taken` it. */
 export async function ask(body, article, question = "", taken = () => {}) {
-  const request = { id: room.id, messages: [], ...composer.choice, ...body };
-  const response = await stream.start(request, room.token).catch((error) => {
-    throw new Error(sentence(error));
-  });
+  const response = await begin({ id: room.id, messages: [], ...composer.choice, ...body });
   composer.tell("");
   taken();
   transcript.removeFrom(article);
@@ -44,8 +41,23 @@ export async function ask(body, article, question = "", taken = () => {}) {
 
 /** Goes on with a reply whose calls of tools a person has decided on. */
 export async function approve(approvals, article) {
-  const body = { conversationId: room.id, approvals };
-  await show(await stream.start(body, room.token), article);
+  await show(await begin({ conversationId: room.id, approvals }), article);
+}
+
+/** From here on the page is busy: news of this turn, which may come first, are its own. */
+async function begin(request) {
+  composer.running = true;
+  try {
+    return await stream.start(request, room.token);
+  } catch (error) {
+    over();
+    throw new Error(sentence(error));
+  }
+}
+
+function over() {
+  composer.running = false;
+  document.dispatchEvent(new Event("turn-over"));
 }
 
 /** Shows a turn to its end; `response` may be null to join it from the start. */
@@ -65,14 +77,13 @@ export async function show(response, article, question = null) {
     heardAt = performance.now();
     room.say(words.generating);
     if (part.type === "start") {
-      room.shown.add(part.messageId);
       question?.setAttribute("data-message", part.messageMetadata.userMessageId);
     } else if (part.type === "data-conversation") {
       transcript.entitle(part.data);
     }
     return mine !== current || reply.take(part);
   };
-  const isOver = await follow(response, take, () => mine === current);
+  const end = await follow(response, take, () => mine === current);
   clearInterval(watch);
   reply.close();
   if (mine !== current) {
@@ -81,13 +92,19 @@ export async function show(response, article, question = null) {
   speaker.finish();
   const first = question ?? article;
   const isWanted = () => mine === current;
-  if (!isOver) {
-    await settle(() => transcript.replaceFrom(first, first.dataset.message), isWanted);
+  let { isWhole } = reply;
+  if (end === "missed") {
+    isWhole = (await settle(() => transcript.replaceFrom(first, first.dataset.message, true), isWanted)) && isLastWhole();
+    if (isWanted() && list.querySelector("[data-running]")) {
+      await join(); // another one, by now
+      return;
+    }
   }
-  room.say((isOver ? reply.isWhole : isLastWhole()) ? words.complete : words.incomplete, true);
-  composer.running = false;
-  document.dispatchEvent(new Event("turn-over"));
-  if (isOver && first.dataset.message) {
+  room.say(isWhole ? words.complete : words.incomplete, true);
+  over();
+  if (end instanceof Error) {
+    composer.tell(sentence(end));
+  } else if (end === "heard" && first.dataset.message) {
     await settle(() => transcript.refresh(first.dataset.message), isWanted);
   }
   if (reply.retryAfter) {
@@ -96,25 +113,30 @@ export async function show(response, article, question = null) {
 }
 
 /** Reads until the last part, joining again whenever the line breaks: the turn goes on at
- * the server. False when nothing runs there any more, so that the end was missed. */
+ * the server. How that went: "heard" to the end; "missed", since nothing runs there any
+ * more; or the server's refusal. */
 async function follow(response, take, isWanted) {
   for (let [tries, wait] = [0, 0]; isWanted(); tries += 1) {
     if (response && (await read(response, take))) {
-      return true;
+      return "heard";
     }
     if (tries) {
       room.say(words.reconnecting);
       await pause(null, "", wait || Math.min(8, 2 ** (tries - 2)));
     }
-    response = await stream.follow(room.id).catch((error) => {
-      wait = error.wait;
-      return error.passes ? undefined : null;
-    });
+    try {
+      response = await stream.follow(room.id);
+    } catch (error) {
+      if (!error.passes) {
+        return error;
+      }
+      [response, wait] = [undefined, error.wait];
+    }
     if (response === null) {
-      return false;
+      return "missed";
     }
   }
-  return false;
+  return "missed"; // and of no interest
 }
 
 async function read(response, take) {
@@ -130,19 +152,21 @@ async function read(response, take) {
   return false; // it ended without saying how, which is never a complete reply
 }
 
-/** What the server has stored is the truth: how the reply ended, and what can be done. */
+/** What the server has stored is the truth: how the reply ended, and what can be done.
+ * Whether it could be shown. */
 async function settle(look, isWanted) {
   for (let tries = 0; isWanted(); tries += 1) {
     try {
-      return await look();
+      await look();
+      return true;
     } catch (error) {
       if (!error.passes) {
-        return undefined;
+        return false;
       }
       await pause(null, "", error.wait || Math.min(30, 2 ** tries));
     }
   }
-  return undefined;
+  return false;
 }
 
 /** Of the reply that the page shows last, as the server rendered it. */

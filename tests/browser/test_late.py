@@ -199,3 +199,23 @@ def test_news_that_come_before_the_answer_to_ones_own_request_show_nothing_twice
         provider.let_go()
         replied(page, "w0 w1 w2 w3 w4 w5 w6 w7 w8")
         expect(page.locator(".reply")).to_have_count(1)
+
+
+def test_a_try_that_is_refused_leaves_the_running_reply_as_it_is(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(text="First."), Answer(tokens=9, held_after=5))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "What is it?")
+        replied(page, "First.")
+        ask(page, "And then?")
+        expect(page.locator(TEXT)).to_contain_text("w4")
+        refusal = {"code": "budget_exceeded", "detail": "Nothing is left of it."}
+        page.route("**/chat?*", lambda route: route.fulfill(status=429, json=refusal))
+        page.locator(".reply").first.get_by_role("button", name="Try again").click()
+        expect(page.get_by_role("alert")).to_have_text("Nothing is left of it.")
+        expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        provider.let_go()
+        replied(page, "w0 w1 w2 w3 w4 w5 w6 w7 w8")
+        wait_until_over(page)

@@ -85,8 +85,8 @@ export async function refresh(messageId) {
   const content = await load({ from: messageId });
   const freshOnes = [...content.querySelectorAll("[data-message]")];
   const shown = shownFrom(messageId);
-  const isBusy = room.composer.running || shown.some((one) => !idOf(one));
-  if (!isBusy && String(shown.map(idOf)) !== String(freshOnes.map(idOf))) {
+  const isBusy = room.composer.running || shown.some((one) => !idOf(one) || one.querySelector(".editor"));
+  if (shown.length && !isBusy && String(shown.map(idOf)) !== String(freshOnes.map(idOf))) {
     put(content, shown[0], messageId); // another branch was chosen elsewhere
     return;
   }

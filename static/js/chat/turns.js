@@ -46,11 +46,14 @@ export async function approve(approvals, article) {
 
 /** From here on the page is busy: news of this turn, which may come first, are its own. */
 async function begin(request) {
+  const was = composer.running;
   composer.running = true;
   try {
     return await stream.start(request, room.token);
   } catch (error) {
-    over();
+    if (!was) {
+      over();
+    }
     throw new Error(sentence(error));
   }
 }
@@ -95,8 +98,9 @@ export async function show(response, article, question = null) {
   let { isWhole } = reply;
   if (end === "missed") {
     isWhole = (await settle(() => transcript.replaceFrom(first, first.dataset.message, true), isWanted)) && isLastWhole();
-    if (isWanted() && list.querySelector("[data-running]")) {
-      await join(); // another one, by now
+    const running = list.querySelector("[data-running]");
+    if (isWanted() && running && running.dataset.message !== article.dataset.message) {
+      await show(null, running); // another one, by now
       return;
     }
   }

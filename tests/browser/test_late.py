@@ -44,6 +44,15 @@ def wait_for(page: Page, reached: Callable[[], object]) -> None:
         page.wait_for_timeout(10)
 
 
+def begin_to_be_cut(page: Page) -> None:
+    """A reply that grows, and nothing else that the page still fetches."""
+    page.add_init_script(CUT)
+    page.goto("/")
+    ask(page, "Count")
+    expect(page.locator(TEXT)).to_contain_text("w4")
+    expect(page.get_by_role("link", name="Share", exact=True)).to_be_attached()
+
+
 def test_an_end_that_was_missed_is_shown_as_it_is_stored(
     site: Site, provider: Provider
 ) -> None:
@@ -88,9 +97,12 @@ def test_news_of_a_turn_that_the_page_has_shown_change_nothing(
         expect(page.locator(".details:visible")).to_be_visible()
         wait_for(page, lambda: any("turn-ended" in text for text in kept))
         page.locator(".reply").last.evaluate("(one) => one.dataset.here = ''")
+        looked: list[str] = []
+        page.on("requestfinished", lambda request: looked.append(request.url))
         for text in kept:
             lines[0].send(text)
-        # Of a turn elsewhere, which follows: by then the others were heard.
+        news = sum("turn-" in text for text in kept)
+        wait_for(page, lambda: sum("/messages?" in url for url in looked) >= news)
         other = page.context.new_page()
         other.goto(f"/c/{made.pk}")
         kept.clear()
@@ -131,11 +143,7 @@ def test_a_reply_whose_session_ended_is_told_and_the_page_stays_of_use(
 ) -> None:
     provider.enqueue(Answer(tokens=30, held_after=5))
     with site.page() as page:
-        page.add_init_script(CUT)
-        page.goto("/")
-        ask(page, "Count")
-        expect(page.locator(TEXT)).to_contain_text("w4")
-        expect(page.get_by_role("link", name="Share", exact=True)).to_be_attached()
+        begin_to_be_cut(page)
         page.context.clear_cookies()
         page.evaluate("cut()")
         wait_until_over(page, "The reply is not complete")
@@ -148,11 +156,7 @@ def test_a_reply_that_cannot_be_read_any_more_is_not_complete(
 ) -> None:
     provider.enqueue(Answer(tokens=30, held_after=5))
     with site.page() as page:
-        page.add_init_script(CUT)
-        page.goto("/")
-        ask(page, "Count")
-        expect(page.locator(TEXT)).to_contain_text("w4")
-        expect(page.get_by_role("link", name="Share", exact=True)).to_be_attached()
+        begin_to_be_cut(page)
         page.route("**/stream?*", lambda route: route.fulfill(status=204))
         page.route("**/messages?*", lambda route: route.fulfill(status=404, body="{}"))
         page.evaluate("cut()")
@@ -219,3 +223,32 @@ def test_a_try_that_is_refused_leaves_the_running_reply_as_it_is(
         provider.let_go()
         replied(page, "w0 w1 w2 w3 w4 w5 w6 w7 w8")
         wait_until_over(page)
+
+
+def test_what_is_begun_while_the_page_looks_for_news_stays(
+    site: Site, provider: Provider
+) -> None:
+    provider.enqueue(Answer(text="First."), Answer(text="Second."))
+    with site.page() as page:
+        page.goto("/")
+        ask(page, "What is it?")
+        replied(page, "First.")
+        held: list[Route] = []
+        page.route("**/messages?*", lambda route: held.append(route), times=1)
+        page.evaluate(
+            "document.dispatchEvent(new CustomEvent('news',"
+            " {detail: {type: 'missed'}}))"
+        )
+        wait_for(page, lambda: held)
+        old = page.evaluate(STORED)
+        provider.enqueue(Answer(text="Third.", held_after=0))
+        ask(page, "And then?")
+        replied(page, "Second.")
+        ask(page, "And at last?")
+        provider.wait_requests(3)
+        held[0].fulfill(body=old, content_type="text/html")
+        provider.let_go()
+        replied(page, "Third.")
+        expect(page.locator("[data-text]")).to_have_text(
+            ["What is it?", "And then?", "And at last?"]
+        )

@@ -126,10 +126,14 @@ export async function resume() {
 
 /** Something happened here elsewhere: shows it, and follows what is being written. */
 export async function lookAgain() {
-  if (!composer.running && !sending && !list.querySelector(".editor")) {
+  // Asked again when the answer is there: what was begun here meanwhile stays.
+  const isIdle = () => !composer.running && !sending && !list.querySelector(".editor");
+  if (isIdle()) {
     const last = [...list.querySelectorAll("[id^=message-]")].at(-1);
-    await transcript.replaceFrom(last ?? null, last?.dataset.message);
-    await join();
-    deliver();
+    await transcript.replaceFrom(last ?? null, last?.dataset.message, isIdle);
+    if (isIdle()) {
+      await join();
+      deliver();
+    }
   }
 }

@@ -7,6 +7,9 @@ import { fragment } from "./stream.js";
 // Of what the server rendered: its text by article, to tell whether anything is new.
 const rendered = new WeakMap();
 
+/** Of an article that grows here: the server's is another one from now on. */
+export const outgrow = (article) => rendered.delete(article);
+
 export function addQuestion(text) {
   const article = blank("user");
   const bubble = article.querySelector("[data-text]");
@@ -101,12 +104,15 @@ export async function refresh(messageId) {
 
 /** Shows what the server has from this message on, in place of `article` and all below;
  * or the newest messages, if it shows another branch. What is the same stays untouched,
- * unless the page may have less of its text (`isForced`). */
-export async function replaceFrom(article, messageId, isForced = false) {
+ * and all of it where that is not `isWanted` any more when it has come. */
+export async function replaceFrom(article, messageId, isWanted = () => true) {
   const content = await load(messageId ? { from: messageId } : {});
+  if (!isWanted()) {
+    return;
+  }
   const old = shownFrom(messageId).map((one) => rendered.get(one) ?? "");
   const fresh = [...content.querySelectorAll("[data-message]")].map((one) => one.outerHTML);
-  if (isForced || !messageId || old.length !== fresh.length || old.some((text, place) => text !== fresh[place])) {
+  if (!messageId || old.length !== fresh.length || old.some((text, place) => text !== fresh[place])) {
     put(content, article, messageId);
   }
 }

@@ -75,6 +75,7 @@ export async function show(response, article, question = null) {
     }
   }, 1000);
   composer.running = true;
+  transcript.outgrow(article);
   room.say(words.generating);
   const take = (part) => {
     heardAt = performance.now();
@@ -97,7 +98,7 @@ export async function show(response, article, question = null) {
   const isWanted = () => mine === current;
   let { isWhole } = reply;
   if (end === "missed") {
-    isWhole = (await settle(() => transcript.replaceFrom(first, first.dataset.message, true), isWanted)) && isLastWhole();
+    isWhole = (await settle(() => transcript.replaceFrom(first, first.dataset.message, isWanted), isWanted)) && isLastWhole();
     const running = list.querySelector("[data-running]");
     if (isWanted() && running && running.dataset.message !== article.dataset.message) {
       await show(null, running); // another one, by now

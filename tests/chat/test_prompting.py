@@ -17,7 +17,7 @@ from chat.models import Conversation, Message
 from llm import tokens
 from llm.client import Prompt
 from llm.errors import ProviderKeyMissing, ProviderModelNotFound, ProviderUnavailable
-from llm.prompt import fit
+from llm.prompt import WISHED, fit
 from tenants.db import entered
 from tenants.models import Tenant
 from tests.chat.rows import make_conversation, make_message
@@ -203,3 +203,30 @@ def test_not_counting_what_is_too_old_changes_nothing(window: int) -> None:
     messages = [{"role": role, "content": text} for role, text in said]
     counted = [(m, tokens.count_messages([m], "gpt-4o")) for m in messages]
     assert fitted(messages, "gpt-4o", window, 20) == fit(counted, window, 20)
+
+
+def test_a_wish_reads_no_other_conversation_and_no_question(
+    acme: Tenant, revision: AgentRevision
+) -> None:
+    others = make_conversation(acme, said=("Q", "A secret"))
+    made = make_conversation(acme, said=("Q1", "A1", "Q2"))
+    asked = made.messages.get(text="Q1").pk
+    own = made.messages.get(text="A1").pk
+    for about, said in (
+        (own, ["A1", WISHED.format("Shorter")]),
+        (others.active_leaf_id, [f"Q2\n\n{WISHED.format('Shorter')}"]),
+        (asked, [f"Q2\n\n{WISHED.format('Shorter')}"]),
+    ):
+        reply = Message(conversation=made, wish="Shorter", wish_about=about or "")
+        assert made.active_leaf is not None
+        prompt = prompting.build(
+            made,
+            made.active_leaf,
+            revision,
+            resolve_model(MODEL),
+            made.owner,
+            reply=reply,
+        )
+        contents = [message["content"] for message in prompt.messages]
+        assert contents[-len(said) :] == said
+        assert "A secret" not in contents
